@@ -1,0 +1,41 @@
+# The README's commands. Everything happens in .venv, which is made on first use; nothing needs a GPU.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= ../shared/data
+SEEDS ?= 3
+READY := .venv/.ready
+
+.PHONY: run test check bench results clean
+
+run: $(READY)  ## evolve a network on handwritten digits, then export the best one
+	$(BIN)/evonet run configs/digits.toml
+	newest=$$($(BIN)/evonet ls runs --newest) && $(BIN)/evonet export "$$newest" --best 1 --out "exports/$$(basename "$$newest")"
+
+test: check  ## lint, types, import contracts, tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+
+check: $(READY)  ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(READY)  ## the short benchmarks, printed side by side
+	for script in benchmarks/*.py; do echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python "$$script" || exit 1; done
+
+results: $(READY)  ## the runs behind docs/results: hours, resumable, more with SEEDS=n; MNIST lies in DATA
+	$(BIN)/python benchmarks/results/main_job.py digits --seeds $(SEEDS)
+	$(BIN)/python benchmarks/results/main_job.py mnist --seeds 1 --data-dir $(DATA)
+	$(BIN)/python benchmarks/results/main_job.py compare --seeds $(SEEDS) --data-dir $(DATA)
+
+clean:
+	rm -rf .venv
+
+# pip runs again only when what is to be installed has changed.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evonet needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,183 @@
+"""The verbs about files and this machine: expand, export, eval, doctor."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from evonet.cli.output import Json, RunPath, number, percent, print_json, print_table
+from evonet.cli.running import DataDir
+
+if TYPE_CHECKING:
+    from evonet.store import Run
+
+_SHAPE = re.compile(r"(\d{1,6})x(\d{1,6})x(\d{1,6})")
+
+
+class Written(NamedTuple):
+    """One exported network."""
+
+    folder: str
+    individual: int
+    files: tuple[str, ...]
+    card: dict[str, str | int | float]
+    difference: float | None
+
+
+def expand(
+    genome: Annotated[Path, typer.Argument(metavar="GENOME.toml")],
+    input: Annotated[str, typer.Option("--input", help="channels x height x width of an image.")] = "1x28x28",
+    classes: Annotated[int, typer.Option("--classes", min=1)] = 10,
+    png: Annotated[Path | None, typer.Option("--png", help="Draw taps and masks.")] = None,
+    npz: Annotated[Path | None, typer.Option("--npz", help="Save the full masks and weight slots.")] = None,
+    json: Json = False,
+) -> None:
+    """What a genome means for images of one shape: stages, taps, masks, costs. Nothing is trained."""
+    from evonet.genome.text import load
+    from evonet.plan import expand as expand_genome
+
+    shape = _shape(input)
+    loaded = load(genome)
+    plan = expand_genome(loaded, input=shape, classes=classes)
+    if png:
+        from evonet.report.pictures import draw_expansion
+
+        draw_expansion(plan, png, title=genome.stem)
+    if npz:
+        from evonet.export import save_masks
+
+        save_masks(plan, npz)
+    if json:
+        print_json(plan)
+        return
+    from evonet.genome.code import encode
+    from evonet.report.drawing import LEGEND, draw_genome
+
+    print("\n".join(draw_genome(loaded)))
+    print(LEGEND)
+    header = ("stage", "mixing", "from", "to", "taps", "weights")
+    lines = []
+    for stage in plan.stages:
+        weights = 0 if stage.weight is None else plan.tensors[stage.weight].size
+        sizes = ("x".join(map(str, s)) for s in (stage.source, stage.target))
+        lines.append((stage.name, stage.mixing, *sizes, number(len(stage.taps)), number(weights)))
+    print_table(header, lines, left=("stage", "mixing"))
+    costs = plan.costs
+    print(
+        f"genome {len(encode(loaded))} bytes; {costs.weights:,} weights, {costs.connections:,} connections, "
+        f"{costs.macs:,} multiply-adds, {costs.neurons:,} neurons"
+    )
+    for file in filter(None, (png, npz)):
+        print(f"wrote {file}")
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    match = _SHAPE.fullmatch(text)
+    if not match:
+        raise typer.BadParameter(f"{text!r}, expected channels x height x width such as 1x28x28", param_hint="--input")
+    channels, height, width = map(int, match.groups())
+    return channels, height, width
+
+
+def export(
+    run: RunPath,
+    out: Annotated[Path, typer.Option("--out", help="A new folder.")],
+    id: Annotated[int | None, typer.Option("--id", min=0, help="This individual.")] = None,
+    best: Annotated[
+        int, typer.Option("--best", min=1, help="The best so many; above 1 each in a folder of its own.")
+    ] = 1,
+    format: Annotated[str, typer.Option("--format", help="Some of safetensors, pt, evo.")] = "safetensors,pt,evo",
+    masks: Annotated[bool, typer.Option("--masks", help="The full masks too, as masks.npz.")] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Write networks as PyTorch checkpoints with their code, masks and measured numbers, checked without evonet."""
+    from evonet.report import tables
+    from evonet.store import open_run
+
+    written = []
+    with open_run(Path(run)) as opened:
+        if id is None:
+            chosen = [r.id for r in tables.best_rows(tables.rows(opened, tables.config_of(opened).score), best)]
+        else:
+            chosen = [opened.individual(id).id]
+        if not chosen:
+            raise _nothing(run, "an individual that was scored, came none")
+        for individual in chosen:
+            folder = out if len(chosen) == 1 else out / str(individual)
+            written.append(_export(opened, individual, folder, tuple(format.split(",")), masks, data_dir))
+    if json:
+        print_json([one._asdict() for one in written])
+        return
+    for one in written:
+        print(f"{one.folder}  individual {one.individual}: {', '.join(one.files)}")
+        print("  " + ", ".join(f"{k} {v:,.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in one.card.items()))
+
+
+def _nothing(run: str, expected: str) -> Exception:
+    from evonet.errors import ExportError
+
+    return ExportError(f"{run}: expected {expected}. See evonet show --all {run}")
+
+
+def _export(
+    opened: Run, individual: int, folder: Path, formats: tuple[str, ...], masks: bool, data_dir: Path | None
+) -> Written:
+    from evonet import export as exporter
+    from evonet import measured
+    from evonet.report import tables
+
+    package = opened.package(individual)
+    if package is None:
+        raise _nothing(str(opened.path), f"weights of individual {individual}, which was never scored")
+    card = measured.card_of(opened, individual, package, tables.config_of(opened), data_dir)
+    done = exporter.export(package, folder, formats=formats, masks=masks, card=card)
+    return Written(str(done.folder), individual, done.files, card, done.difference)
+
+
+def evaluate(
+    file: Annotated[Path, typer.Argument(metavar="FILE.evo")],
+    data: Annotated[str, typer.Option("--data", help="digits, mnist, idx:FOLDER or npz:FILE.")],
+    data_dir: DataDir = None,
+    split: Annotated[str, typer.Option("--split", help="train, calibration, validation, choice or test.")] = "test",
+    json: Json = False,
+) -> None:
+    """How good the network in a file is: accuracy, loss, bytes, costs."""
+    from evonet import measured
+
+    found = measured.evaluate(file.read_bytes(), spec=data, data_dir=data_dir, split=split, where=str(file))
+    if json:
+        print_json(found)
+        return
+    print(
+        f"{file}: {found.bytes:,} bytes, {found.sheets} sheets, {found.weights:,} weights, {found.macs:,} multiply-adds"
+    )
+    print(
+        f"{found.data} {found.split}, {found.images:,} images: accuracy {percent(found.accuracy, 2)}, "
+        f"{found.loss:.4f} bits per label"
+    )
+
+
+def doctor(json: Json = False) -> None:
+    """Whether this machine has what evonet needs; exit code 1 where something is missing."""
+    from evonet.doctor import examine
+
+    checks = examine()
+    if json:
+        print_json(checks)
+    else:
+        lines = [(c.name, "ok" if c.ok else "NO", c.found, c.advice) for c in checks]
+        print_table(("check", "state", "found", "what to do"), lines, left=("check", "state", "found", "what to do"))
+    if not all(c.ok for c in checks):
+        raise typer.Exit(1)
+
+
+COMMANDS = (
+    ("expand", expand, "evonet expand genomes/dilated.toml --input 1x28x28 --png dilated.png"),
+    ("export", export, "evonet export runs/0001-digits --best 1 --out exports/digits --masks"),
+    ("eval", evaluate, "evonet eval exports/digits/model.evo --data digits"),
+    ("doctor", doctor, "evonet doctor"),
+)

@@ -1,0 +1,58 @@
+"""Printing: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import msgspec
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+RunPath = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run, for example runs/0001-digits.")]
+
+
+def print_json(value: object) -> None:
+    """`value` (plain data or records) as one JSON document on standard output."""
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_table(
+    header: Sequence[str], lines: Iterable[Sequence[str]], title: str = "", *, left: Sequence[str] = ()
+) -> None:
+    """A table, columns to the right but for those in `left`; on a pipe as wide as it needs to be."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(*header, box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for column in table.columns:
+        column.justify = "left" if column.header in left else "right"
+        column.no_wrap = True
+    for line in lines:
+        table.add_row(*line)
+    console(wide=not sys.stdout.isatty()).print(table)
+
+
+def console(*, wide: bool = False):  # type: ignore[no-untyped-def]  # rich is imported on use
+    from rich.console import Console
+
+    return Console(markup=False, highlight=False, soft_wrap=True, width=200 if wide else None)
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """With thousands separated, "-" for None."""
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def points(value: float | None) -> str:
+    """A score; what it measures depends on the configuration, and so does its size."""
+    return number(value, 3 if value is not None and abs(value) < 100 else 0)
+
+
+def parents(ids: Sequence[int]) -> str:
+    return " ".join(map(str, ids)) or "-"

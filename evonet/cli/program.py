@@ -1,0 +1,72 @@
+"""The program: its commands, and the one place that turns an error into a line and an exit code.
+
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 invalid configuration, genome or data, 4 run locked, 5 corrupt data,
+75 stopped and resumable.
+"""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from evonet import __version__
+from evonet.cli import files, reading, running
+from evonet.errors import EvonetError
+
+
+class Program(TyperGroup):
+    """Errors that evonet raises on purpose, and those of the file system, are one line on stderr; others are bugs."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EvonetError as e:
+            _fail(str(e))
+            raise typer.Exit(e.exit_code) from e
+        except BrokenPipeError:
+            raise
+        except OSError as e:
+            _fail(f"{e.filename}: {e.strerror}." if e.filename else str(e))
+            raise typer.Exit(1) from e
+
+
+def _fail(message: str) -> None:
+    print("evonet: " + " ".join(message.split()), file=sys.stderr)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"evonet {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Program,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(
+    epilog="Example: evonet run configs/digits.toml; then evonet show runs/0001-digits; then "
+    "evonet export runs/0001-digits --best 1 --out out"
+)
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Evolution over wiring: genomes of a few dozen bytes that expand into small, accurate PyTorch networks."""
+
+
+for name, command, example in (*running.COMMANDS, *reading.COMMANDS, *files.COMMANDS):
+    app.command(name, epilog=f"Example: {example}")(command)
+
+
+def main() -> None:
+    """The entry point `evonet`."""
+    app(prog_name="evonet")

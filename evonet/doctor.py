@@ -1,0 +1,80 @@
+"""Whether this machine has what evonet needs: a line per check, each with what to do."""
+
+import os
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from evonet.errors import EvonetError
+from evonet.provenance import machine, package_versions
+from evonet.training.data import load_data
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def examine() -> list[Check]:
+    """All checks, in the order in which their failures matter."""
+    return [*_packages(), _machine(), _torch(), _folder(Path.cwd()), _data()]
+
+
+def _packages() -> Iterator[Check]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    recent = sys.version_info >= (3, 11)
+    yield Check(name="python", ok=recent, found=python, advice="" if recent else "evonet needs Python 3.11 or newer")
+    for name, version in package_versions().items():
+        advice = "" if version else "make run installs it into .venv"
+        yield Check(name=name, ok=bool(version), found=version or "missing", advice=advice)
+
+
+def _machine() -> Check:
+    about = machine()
+    return Check(
+        name="machine", ok=True, found=f"{about['processors']} processors, {about['processor']}, {about['system']}"
+    )
+
+
+def _torch() -> Check:
+    """torch computes; a GPU is optional."""
+    try:
+        import torch
+    except (ImportError, OSError) as e:
+        return Check(name="torch computes", ok=False, found=str(e), advice="reinstall torch in this environment")
+    total = float(torch.nn.functional.conv2d(torch.ones(1, 1, 8, 8), torch.ones(1, 1, 3, 3)).sum())
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return Check(name="torch computes", ok=total == 324.0, found=f"{gpus} GPUs, {torch.get_num_threads()} threads")
+
+
+def _folder(folder: Path) -> Check:
+    """SQLite can write here in WAL mode, which some network file systems cannot."""
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            db = sqlite3.connect(os.path.join(scratch, "x.db"))
+            mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            db.execute("CREATE TABLE t (x)")
+            db.close()
+    except (OSError, sqlite3.Error) as e:
+        return Check(name="folder", ok=False, found=f"{folder}: {e}", advice="start runs in a folder on a local disk")
+    advice = "" if mode == "wal" else "start runs in a folder on a local disk"
+    return Check(name="folder", ok=mode == "wal", found=f"{folder}: runs can be written", advice=advice)
+
+
+def _data() -> Check:
+    """The packaged digits are there; MNIST is optional."""
+    try:
+        found = f"digits, {len(load_data('digits').labels):,} images"
+    except EvonetError as e:
+        return Check(name="data", ok=False, found=str(e), advice="reinstall evonet")
+    try:
+        load_data("mnist")
+    except EvonetError:
+        return Check(name="data", ok=True, found=found + "; mnist is not in EVONET_DATA")
+    return Check(name="data", ok=True, found=found + "; mnist in EVONET_DATA")

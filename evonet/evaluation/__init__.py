@@ -1,0 +1,1 @@
+"""evaluate(job) -> outcome. Import from the modules: `settings` is light, `evaluate` brings torch."""

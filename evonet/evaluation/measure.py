@@ -1,0 +1,62 @@
+"""Measures of a package: all quality from the network decoded from its bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from evonet.compression.choice import Codes
+from evonet.job import Job, Measures
+from evonet.network import Network, decoded
+from evonet.package import unpack
+from evonet.plan import Plan
+from evonet.training.quality import quality
+
+if TYPE_CHECKING:
+    from evonet.evaluation.evaluate import Evaluator
+
+FAR = 3  # Chebyshev distance beyond which a weight counts as long-range
+
+
+def measure(evaluator: Evaluator, job: Job, package: bytes, plan: Plan, codes: Codes) -> Measures:
+    """What is known of `package`; `plan` and `codes` are of the genome with all taps on."""
+    network = decoded(unpack(package)).to(evaluator.settings.device)
+    loss, accuracy = quality(network, evaluator.validation)
+    choice_loss = choice_accuracy = None
+    if job.rung < 0 or job.rung >= evaluator.settings.top_rung:
+        choice_loss, choice_accuracy = quality(network, evaluator.choice)
+    live = network.plan
+    return Measures(
+        bytes=len(package),
+        loss=loss,
+        accuracy=accuracy,
+        choice_loss=choice_loss,
+        choice_accuracy=choice_accuracy,
+        weights=plan.costs.weights,
+        nonzero=sum(int((q.codes != 0).sum()) for q in codes.tensors),
+        macs=live.costs.macs,
+        connections=live.costs.connections,
+        sheets=len(plan.sheets),
+        taps=sum(len(s.taps) for s in live.stages),
+        long_share=long_share(network),
+        seen=job.seen + job.steps * evaluator.settings.training.batch,
+        train_images=len(evaluator.train),
+    )
+
+
+def long_share(network: Network) -> float:
+    """The share of summed absolute weight at offsets beyond Chebyshev distance 3, over all motifs; 0 without weights.
+
+    Offsets count in positions of the motif's source sheet. Stages of one tap (channel mixing) have no distance.
+    """
+    far = total = 0.0
+    weights = network.weights
+    for stage in network.plan.stages:
+        if stage.weight is None or len(stage.all_taps) == 1:
+            continue
+        per_tap = weights[stage.weight].detach().abs().flatten(0, -2).sum(0).double()
+        is_far = torch.tensor([max(abs(dy), abs(dx)) > FAR for dy, dx in stage.taps], device=per_tap.device)
+        far += float(per_tap[is_far].sum())
+        total += float(per_tap.sum())
+    return far / total if total else 0.0

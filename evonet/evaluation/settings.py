@@ -1,0 +1,16 @@
+"""All that an evaluation depends on beside its job and the data."""
+
+import msgspec
+
+from evonet.compression.settings import CompressionSettings
+from evonet.training.settings import BudgetSettings, TrainingSettings
+
+VERSION = 1  # of what an evaluation computes: part of every evaluation key
+
+
+class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    training: TrainingSettings = TrainingSettings()
+    compression: CompressionSettings = CompressionSettings()
+    budget: BudgetSettings = BudgetSettings()
+    top_rung: int = 1  # from here on, and in finishing, the choice split is measured too
+    device: str = "cpu"

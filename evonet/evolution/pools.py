@@ -1,0 +1,65 @@
+"""The pool as a fold: pool 0 is empty, pool i + 1 comes of pool i and block i. Only `Search` decides when a
+block may enter.
+"""
+
+from bisect import bisect_right, insort
+from collections.abc import Collection, Sequence
+
+from evonet import seeds
+from evonet.evolution.bands import Entry
+from evonet.evolution.selection import mating_list, survivors
+from evonet.evolution.settings import SearchSettings
+
+
+class Pools:
+    """The newest pool, and of the blocks behind it what promotion and the stop rules need: scores, no entries."""
+
+    def __init__(self, settings: SearchSettings, *, seed: int, brief: int) -> None:
+        self.blocks = 0
+        self.pool: tuple[Entry, ...] = ()
+        self.mating: tuple[Entry, ...] = ()  # drawn once a block
+        self.halt: str | None = None  # the stop rule that a block met
+        self._settings, self._seed, self._brief = settings, seed, brief
+        self._rungs: list[list[float]] = [[] for _ in settings.rungs]  # scores seen at each rung, ascending
+        self._best, self._since = float("-inf"), -1  # the best score and its block
+
+    def fold(self, scored: Sequence[Entry]) -> None:
+        """Take in the next block, in order of decision. An individual counts with its newest evaluation."""
+        for entry in scored:
+            insort(self._rungs[entry.rung], entry.score)
+        newest = {entry.individual: entry for entry in (*self.pool, *scored)}
+        population, brief = self._settings.population, self._brief
+        self.pool = survivors(newest.values(), population, brief=brief)
+        self._check_stop(max((entry.score for entry in scored), default=float("-inf")))
+        self.blocks += 1
+        self.mating = mating_list(self.pool, population, brief=brief, seed=seeds.key(self._seed, "mating", self.blocks))
+
+    def promotable(self, promoted: Collection[tuple[int, int]]) -> Entry | None:
+        """The best entry of the pool within the top `promote` of its rung, highest rung first, not `promoted` from
+        there yet.
+
+        As in ASHA (Li et al. 2020, "A system for massively parallel hyperparameter tuning"), without a barrier at the
+        rung.
+        """
+        for rung in reversed(range(len(self._rungs) - 1)):
+            scores = self._rungs[rung]
+            places = self._settings.promote * len(scores)
+            good = [
+                e
+                for e in self.pool
+                if e.rung == rung
+                and (e.individual, rung) not in promoted
+                and len(scores) - bisect_right(scores, e.score) < places
+            ]
+            if good:
+                return min(good, key=lambda e: (-e.score, e.individual))
+        return None
+
+    def _check_stop(self, best: float) -> None:
+        target, patience = self._settings.target, self._settings.patience
+        if best > self._best:
+            self._best, self._since = best, self.blocks
+        if target is not None and self._best >= target:
+            self.halt = f"the target of {target:g} is reached: {self._best:g}"
+        elif patience and self.blocks - self._since >= patience:
+            self.halt = f"no better score in {patience} blocks of {self._settings.block}"

@@ -1,0 +1,261 @@
+"""The search: what to evaluate next, as a pure function of (settings, seed, n, outcomes of decisions <= n - window).
+
+Decisions are numbered; every `block` of them makes the next pool. Decision n uses pool p(n) = (n - lag + 1) // block,
+the one made of all full blocks among decisions 0..n - lag, and nothing newer, whatever has arrived. So the sequence
+of decisions is the same for every number of workers and order of completion, and a resumed run goes on with it.
+
+Why every run also ends at the same decision: decision n is issued unless all births are spent before n (a fact about
+decisions < n) or a block in pool p(n) met a stop rule (a fact about outcomes <= n - lag). Both are functions of n and
+of recorded outcomes alone, and decisions are issued in order, so the issued ones are the prefix before the first n
+that fails. A stop found in block b is first seen by n = (b + 1) * block + lag - 1; decisions before that are issued,
+awaited and counted however late they come.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from evonet.errors import StoreError
+from evonet.evolution.bands import Entry
+from evonet.evolution.breeding import Admit, Birth, Breeder
+from evonet.evolution.finalists import Finalists, by_choice
+from evonet.evolution.keys import keyed
+from evonet.evolution.pools import Pools
+from evonet.evolution.score import choice_score, is_finite, objectives, score
+from evonet.evolution.settings import ScoreSettings, SearchSettings
+from evonet.genome import Genome
+from evonet.genome.code import encode
+from evonet.genome.ids import ids_of, stamp
+from evonet.genome.sampling import Limits
+from evonet.job import Job, Outcome, Scored, Start
+
+FINISH_RUNG = -1
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the search and the evaluation it asks for."""
+
+    job: Job
+    kind: Literal["seed", "found", "breed", "promote", "finish"]
+    parents: tuple[int, ...] = ()
+    operator: str = ""
+
+
+class Weights(Protocol):
+    """Gives what the individual's last scored evaluation before decision `before` left behind (`RunWriter.start_of`).
+
+    Without `before` a decision would inherit whatever has arrived by now, and depend on timing.
+    """
+
+    def __call__(self, individual: int, *, before: int) -> Start | None: ...
+
+
+class Search:
+    """Ask with `decide`, answer with `tell`; evaluates nothing itself and keeps no weights.
+
+    Args:
+        limits: what sampled and varied genomes keep to.
+        context: stands for everything else that outcomes depend on: data, evaluation settings and version.
+        brief_examples: training examples of one evaluation on the first rung, the unit of the bands; at least 1.
+        admit: whether a genome expands within the budget; pure.
+        genomes: seed genomes, founded first.
+    """
+
+    def __init__(
+        self,
+        settings: SearchSettings,
+        score: ScoreSettings,
+        *,
+        limits: Limits,
+        seed: int,
+        context: str,
+        brief_examples: int,
+        admit: Admit,
+        weights: Weights,
+        genomes: Sequence[Genome] = (),
+    ) -> None:
+        self.settings = settings
+        self.score = score
+        self.next = 0  # the number of the next decision
+        self.births = 0
+        self.open: dict[int, Decision] = {}  # decided, not told
+        self.best: Entry | None = None  # of all that was told, by validation score; for display only
+        self._seed, self._context, self._weights, self._genomes = seed, context, weights, tuple(genomes)
+        self._breeder = Breeder(settings, limits, seed=seed, admit=admit)
+        self._pools = Pools(settings, seed=seed, brief=brief_examples)
+        self._finalists = Finalists(settings.finish_best, top_rung=len(settings.rungs) - 1)
+        self._news: dict[int, Entry] = {}  # told, in no pool yet
+        self._promoted: set[tuple[int, int]] = set()  # (individual, rung it was promoted from)
+        self._steps = 0
+        self._finals: deque[Decision] | None = None  # None while the search goes on
+        self._finished: list[Entry] = []
+
+    @property
+    def pool(self) -> tuple[Entry, ...]:
+        return self._pools.pool
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything is decided and told, finishing included."""
+        return self._finals is not None and not self._finals and not self.open
+
+    def stopped(self) -> str | None:
+        """Why the search issues no further decision, or None. Finishing may still be ahead."""
+        if self.births >= self.settings.individuals:
+            return f"all {self.settings.individuals} individuals are born"
+        return self._pools.halt
+
+    def ready(self) -> bool:
+        """Whether the next decision may be taken now: there is one, and all outcomes it depends on are told."""
+        if self.stopped():
+            return bool(self._finals)
+        return self._pools.blocks == self._visible_blocks()
+
+    def decide(self) -> Decision:
+        """Take decision number `next`.
+
+        Raises:
+            ValueError: not `ready`.
+            StoreError: the weights of a scored evaluation are gone.
+        """
+        if not self.ready():
+            raise ValueError(f"decision {self.next} is not ready: tell outcomes first, or the search is over")
+        decision = self._finals.popleft() if self._finals else self._search_decision()
+        self.open[self.next] = decision
+        self.next += 1
+        self._advance()
+        return decision
+
+    def tell(self, outcome: Outcome) -> None:
+        """Take in the outcome of an open decision. Only finite `Scored` ones can enter a pool.
+
+        Raises:
+            ValueError: the decision was never taken, or was told before.
+        """
+        decision = self.open.pop(outcome.decision, None)
+        if decision is None:
+            raise ValueError(f"decision {outcome.decision} is not open: it was never taken or was told before")
+        if isinstance(outcome, Scored) and is_finite(outcome.measures):
+            entry = self._entry(decision.job, outcome)
+            self.best = max(filter(None, (self.best, entry)), key=lambda e: (e.score, -e.decision))
+            if decision.kind == "finish":
+                self._finished.append(entry)
+            else:
+                self._news[entry.decision] = entry
+        self._advance()
+
+    def winner(self) -> Entry | None:
+        """The best finished individual by choice score, else the best that would have been; None if nothing was
+        scored.
+        """
+        return next(iter(by_choice(self._finished) or self._finalists.best()), None)
+
+    def _visible_blocks(self) -> int:
+        return max(0, (self.next - self.settings.lag + 1) // self.settings.block)
+
+    def _advance(self) -> None:
+        """Fold what the next decision sees and no more; when the search is over and told, prepare finishing."""
+        size = self.settings.block
+        while self._pools.blocks < self._visible_blocks():
+            first = self._pools.blocks * size
+            if min(self.open, default=self.next) < first + size:
+                return
+            self._pools.fold(self._taken(range(first, first + size)))
+        if self.stopped() and not self.open and self._finals is None:
+            self._finals = deque(self._finishing())
+
+    def _taken(self, block: Sequence[int]) -> list[Entry]:
+        scored = [self._news.pop(n) for n in block if n in self._news]
+        for entry in scored:
+            self._finalists.consider(entry)
+        return scored
+
+    def _search_decision(self) -> Decision:
+        n, every = self.next, self.settings.promote_every
+        considers = n >= self.settings.founders and n % every == every - 1
+        entry = self._pools.promotable(self._promoted) if considers else None
+        decision = self._born(self._birth(n)) if entry is None else self._promotion(entry)
+        self._steps += decision.job.steps
+        return decision
+
+    def _birth(self, n: int) -> Birth:
+        if n < len(self._genomes):
+            return Birth("seed", self._genomes[n], (), "seed")
+        if n < self.settings.founders or not self._pools.mating:
+            return self._breeder.found(n)
+        return self._breeder.breed(n, self._pools.mating)
+
+    def _born(self, birth: Birth) -> Decision:
+        heirs = birth.parents if self.settings.inherit else ()
+        genome = stamp(birth.genome, self.births)
+        job = Job(
+            decision=self.next,
+            individual=self.births,
+            rung=0,
+            genome=encode(genome),
+            ids=ids_of(genome),
+            starts=tuple(map(self._start, heirs)),
+            steps=self.settings.rungs[0],
+            seen=max((parent.seen for parent in heirs), default=0),  # of two lineages the longer one counts
+            seed=0,
+            key="",
+        )
+        self.births += 1
+        parents = tuple(parent.individual for parent in birth.parents)
+        job = keyed(job, self._seed, self._context)
+        return Decision(job=job, kind=birth.kind, parents=parents, operator=birth.operator)
+
+    def _promotion(self, entry: Entry) -> Decision:
+        self._promoted.add((entry.individual, entry.rung))
+        rung = entry.rung + 1
+        return Decision(job=self._further(entry, self.next, rung=rung, steps=self.settings.rungs[rung]), kind="promote")
+
+    def _finishing(self) -> list[Decision]:
+        """The final trainings, decided once the whole search is told: what no decision saw counts here."""
+        self._taken(sorted(self._news))
+        share, count = self.settings.finish_share, self.settings.finish_best
+        steps = round(self._steps * share / (1 - share) / count) if count else 0
+        finalists = self._finalists.best() if steps else []
+        jobs = (self._further(e, self.next + i, rung=FINISH_RUNG, steps=steps) for i, e in enumerate(finalists))
+        return [Decision(job=job, kind="finish") for job in jobs]
+
+    def _further(self, entry: Entry, n: int, *, rung: int, steps: int) -> Job:
+        """More training of the same individual from its own weights."""
+        job = Job(
+            decision=n,
+            individual=entry.individual,
+            rung=rung,
+            genome=entry.genome,
+            ids=entry.ids,
+            starts=(self._start(entry),),
+            steps=steps,
+            seen=entry.seen,
+            seed=0,
+            key="",
+        )
+        return keyed(job, self._seed, self._context)
+
+    def _start(self, entry: Entry) -> Start:
+        start = self._weights(entry.individual, before=entry.decision + 1)
+        if start is None:
+            raise StoreError(
+                f"decision {entry.decision}: scored, so its weights were expected in the run, and there are none. "
+                "The run is damaged; start a new one."
+            )
+        return start
+
+    def _entry(self, job: Job, outcome: Scored) -> Entry:
+        measures = outcome.measures
+        return Entry(
+            decision=job.decision,
+            individual=job.individual,
+            rung=job.rung,
+            genome=job.genome,
+            ids=job.ids,
+            seen=measures.seen,
+            score=score(measures, self.score),
+            choice=choice_score(measures, self.score),
+            objectives=objectives(measures, self.score),
+        )

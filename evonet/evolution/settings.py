@@ -1,0 +1,54 @@
+"""What a search is asked to do, and what it is asked to like: sections [search] and [score] of a run configuration."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Objective = Literal["loss", "accuracy", "bytes", "macs", "weights", "nonzero", "connections", "sheets", "taps", "seen"]
+
+
+class ScoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section [score]. Scores are derived from recorded measures, so a run can be scored again under other settings."""
+
+    kind: Literal["length", "weighted", "bound", "pareto"] = "length"
+    size_weight: Annotated[float, Meta(ge=0)] = 1.0  # `length`: 1 is the minimum description length
+    bound: Annotated[int, Meta(ge=1)] = 1024  # `bound`: bytes that a file may have
+    size_price: Annotated[float, Meta(ge=0)] = 1.0  # `weighted`: points of accuracy per 100 bytes
+    objectives: Annotated[tuple[Objective, ...], Meta(min_length=1)] = ("loss", "bytes")  # `pareto`
+
+
+class SearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section [search]."""
+
+    population: Annotated[int, Meta(ge=1)] = 32
+    window: Annotated[int, Meta(ge=0)] = 0  # decision n sees outcomes <= n - window; 0 = 3/4 of the population
+    individuals: Annotated[int, Meta(ge=1)] = 256  # stop after that many births; promotions are not counted
+    patience: Annotated[int, Meta(ge=0)] = 0  # stop after that many blocks without a better best; 0 = never
+    target: float | None = None  # stop at this score
+    fresh: Share = 0.10  # share of later births that are sampled anew
+    crossover: Share = 0.2  # share of births with two parents
+    rungs: Annotated[tuple[Annotated[int, Meta(ge=1)], ...], Meta(min_length=1)] = (150, 450)  # steps of each rung
+    promote: Share = 0.25  # the best share of a rung may be promoted
+    promote_every: Annotated[int, Meta(ge=2)] = 4  # one decision in so many considers a promotion
+    finish_share: Annotated[float, Meta(ge=0, le=0.95)] = 0.5  # share of all steps that goes to finishing
+    finish_best: Annotated[int, Meta(ge=0)] = 2  # individuals that are finished
+    genomes: tuple[str, ...] = ()  # seed genomes: the first decisions found them
+    rates: dict[str, Annotated[float, Meta(ge=0)]] = {}  # operator rates that differ from the defaults
+    inherit: bool = True  # children start from their parents' weights
+
+    @property
+    def block(self) -> int:
+        """Decisions whose outcomes enter the pool together."""
+        return max(1, self.population // 4)
+
+    @property
+    def lag(self) -> int:
+        """The window in force, at least 1: a decision cannot see its own outcome."""
+        return self.window or max(1, 3 * self.population // 4)
+
+    @property
+    def founders(self) -> int:
+        """Decisions before the first one that may look at a pool."""
+        return max(self.population, self.lag + self.block)

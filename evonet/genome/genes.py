@@ -1,0 +1,99 @@
+"""What is inherited: frozen records of small integers and words. No tensor, no shape, no weight.
+
+A genome is a chain of sheets and a readout. Gene ids `(birth individual, ordinal)` say which genes are homologous;
+they serve crossover and inheritance, live in jobs and the database, and are no part of the canonical code.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+GeneId = tuple[int, int]
+
+Reduction = Literal["none", "stride", "max", "mean", "all"]
+Activation = Literal["none", "relu", "leaky_relu", "abs", "tanh", "gelu"]
+Bias = Literal["none", "channel", "repeat"]
+Norm = Literal["none", "rms", "instance"]
+Join = Literal["add", "concat"]
+Pattern = Literal["box", "lattice", "scatter"]
+Mixing = Literal["full", "depthwise", "separable", "grouped", "identity"]
+Sharing = Literal["sheet", "tile", "position"]
+Symmetry = Literal["none", "even", "odd", "orbit4", "orbit8"]
+Boundary = Literal["zero", "wrap", "valid"]
+Pooling = Literal["mean", "max", "both"]
+ReadoutKind = Literal["linear", "direct", "hadamard"]
+
+
+class Gene(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all gene records: frozen, compared by value, unknown fields refused."""
+
+
+class MotifGene(Gene, frozen=True, kw_only=True):
+    """A set of taps that repeats at every position of a sheet. Defaults are the plain 3x3 window."""
+
+    source: int = 1  # 0 the sheet itself; k = k sheets back
+    radius: int = 1  # local taps lie within this Chebyshev distance
+    taps: int = 9
+    long_share: int = 0  # sixteenths of the taps that lie outside the radius
+    reach: int = 6  # long taps lie within this Chebyshev distance
+    pattern: Pattern = "box"
+    seed: int = 0
+    basis: tuple[int, int, int, int] = (2, 0, 0, 2)  # lattice vectors (dy, dx), (dy, dx)
+    edits: tuple[tuple[int, int], ...] = ()  # single offsets toggled
+    mixing: Mixing = "full"
+    groups: int = 2
+    sharing: Sharing = "sheet"
+    tile: int = 2
+    symmetry: Symmetry = "none"
+    weights_from: int = 0  # 0 own; k = the motif k places back
+    boundary: Boundary = "zero"
+    id: GeneId | None = None
+
+
+class SheetGene(Gene, frozen=True, kw_only=True):
+    """A grid of neurons: reduce(act(norm(join of motifs + bias))), residual last."""
+
+    channels: int = 8
+    reduction: Reduction = "none"
+    activation: Activation = "relu"
+    bias: Bias = "channel"
+    norm: Norm = "none"
+    join: Join = "add"
+    residual: bool = False
+    repeats: int = 1  # applications of the self motif, with the same weights
+    motifs: tuple[MotifGene, ...] = (MotifGene(),)
+    id: GeneId | None = None
+
+
+class ReadoutGene(Gene, frozen=True, kw_only=True):
+    """Pooling on a grid of at most `grid x grid` cells, then the classes."""
+
+    pooling: Pooling = "mean"
+    grid: int = 1
+    kind: ReadoutKind = "linear"
+    id: GeneId | None = None
+
+
+class SaccadeGene(Gene, frozen=True, kw_only=True):
+    """Where motifs are expressed (DESIGN section 9). It has its place in format 1 and is not computed yet."""
+
+    cell: int = 4
+    downsampling: int = 4
+    classes: int = 2
+    depth: int = 1
+    budget: int = 4  # sixteenths of the cells that may be looked at
+    fixations: int = 0
+    halting: int = 0  # sixteenths; 0 never halts early
+    fill: Literal["zero", "cheap"] = "zero"
+    coordinates: bool = True
+    tie: bool = False
+
+
+class Genome(Gene, frozen=True, kw_only=True):
+    """Sheets from the input on, the readout, and optionally where to look."""
+
+    sheets: tuple[SheetGene, ...]
+    readout: ReadoutGene = ReadoutGene()
+    saccade: SaccadeGene | None = None

@@ -1,0 +1,127 @@
+"""Mutation: one table of operators, and `vary`, which draws among them until a valid new genome comes out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from evonet.errors import ConfigError
+from evonet.genome.check import valid
+from evonet.genome.genes import Genome
+from evonet.genome.ids import anonymous
+from evonet.genome.limits import Limits, breaches
+from evonet.genome.steps import (
+    Apply,
+    put_motif,
+    reads_long,
+    reads_seed,
+    self_motif,
+    step_basis,
+    step_long_share,
+    step_motif,
+    step_readout,
+    step_sheet,
+)
+from evonet.genome.structure import (
+    add_self_motif,
+    copy_motif,
+    delete_sheet,
+    duplicate_sheet,
+    insert_sheet,
+    remove_self_motif,
+)
+from evonet.seeds import Stream
+
+
+class Operator(NamedTuple):
+    """One way to vary a genome, and how often it is drawn beside the others."""
+
+    rate: float
+    apply: Apply
+
+
+OPERATORS: Mapping[str, Operator] = MappingProxyType(
+    {
+        "channels": Operator(3.0, step_sheet("channels")),
+        "activation": Operator(1.5, step_sheet("activation")),
+        "norm": Operator(0.7, step_sheet("norm")),
+        "bias": Operator(0.3, step_sheet("bias")),
+        "reduction": Operator(1.0, step_sheet("reduction")),
+        "residual": Operator(0.5, step_sheet("residual")),
+        "repeats": Operator(0.7, step_sheet("repeats", lambda sheet: self_motif(sheet) is not None)),
+        "taps": Operator(3.0, step_motif("taps")),
+        "long_share": Operator(2.0, step_long_share),
+        "radius": Operator(1.0, step_motif("radius", lambda motif: motif.taps > 1)),
+        "reach": Operator(1.0, step_motif("reach", reads_long)),
+        "pattern": Operator(1.0, step_motif("pattern", reads_long)),
+        "basis": Operator(1.0, step_basis),
+        "reseed": Operator(0.2, step_motif("seed", reads_seed)),
+        "mixing": Operator(1.5, step_motif("mixing")),
+        "pooling": Operator(0.7, step_readout("pooling")),
+        "grid": Operator(0.7, step_readout("grid")),
+        "insert_sheet": Operator(1.0, insert_sheet),
+        "delete_sheet": Operator(0.7, delete_sheet),
+        "duplicate_sheet": Operator(0.5, duplicate_sheet),
+        "add_self_motif": Operator(0.7, add_self_motif),
+        "remove_self_motif": Operator(0.4, remove_self_motif),
+        "copy_motif": Operator(0.5, copy_motif),
+    }
+)
+_TRIES = 40
+_SECOND = 0.3  # probability of a second operator on top of the first
+_NO_RATES: Mapping[str, float] = MappingProxyType({})
+
+
+def rates_of(rates: Mapping[str, float]) -> dict[str, float]:
+    """Every operator's rate: `rates` over the defaults. Raises ConfigError for an unknown name or a negative rate."""
+    for name, rate in rates.items():
+        if name not in OPERATORS:
+            near = difflib.get_close_matches(name, OPERATORS, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise ConfigError(f"rates has no operator '{name}'; {hint}Operators: {', '.join(OPERATORS)}.")
+        if not 0 <= rate < float("inf"):
+            raise ConfigError(f"rates.{name} = {rate}, expected a finite number >= 0.")
+    return {name: rates.get(name, operator.rate) for name, operator in OPERATORS.items()}
+
+
+def vary(genome: Genome, stream: Stream, limits: Limits, rates: Mapping[str, float] = _NO_RATES) -> tuple[Genome, str]:
+    """A child of `genome` and how it came about: one operator's name, or two joined by "+".
+
+    `genome` must pass `check`; so does the child, which differs and lies no further outside `limits`. New genes have no
+    id, kept ones keep theirs. `rates` as in `rates_of`; with all rates zero the child is the genome, named "clone".
+    """
+    weights = rates_of(rates)
+    if not any(weights.values()):
+        return genome, "clone"
+    child, name = _once(genome, stream, limits, weights)
+    if stream.chance(_SECOND):
+        second, other = _once(child, stream, limits, weights)
+        if _admissible(second, genome, limits):  # the second may have undone the first
+            return second, f"{name}+{other}"
+    return child, name
+
+
+def _once(genome: Genome, stream: Stream, limits: Limits, weights: Mapping[str, float]) -> tuple[Genome, str]:
+    for _ in range(_TRIES):
+        name = stream.weighted(list(weights), list(weights.values()))
+        child = OPERATORS[name].apply(genome, stream, limits)
+        if child is not None and _admissible(child, genome, limits):
+            return child, name
+    return _reseed_any(genome, stream), "reseed"
+
+
+def _admissible(child: Genome, parent: Genome, limits: Limits) -> bool:
+    return (
+        anonymous(child) != anonymous(parent) and valid(child) and breaches(child, limits) <= breaches(parent, limits)
+    )
+
+
+def _reseed_any(genome: Genome, stream: Stream) -> Genome:
+    """The step that always applies: every seed is valid in every motif."""
+    k = stream.below(len(genome.sheets))
+    motif = genome.sheets[k].motifs[0]
+    return put_motif(genome, k, 0, replace(motif, seed=(motif.seed + 1 + stream.below(255)) % 256))

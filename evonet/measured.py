@@ -1,0 +1,97 @@
+"""What a package is worth on a split of the data, and the measured numbers of an export card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import msgspec
+
+from evonet import __version__
+from evonet.config import RunConfig
+from evonet.errors import DataError, PackageError
+from evonet.store import Run
+from evonet.training.data import load_data
+
+Split = Literal["train", "calibration", "validation", "choice", "test"]
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """What `evonet eval` says of a package."""
+
+    data: str
+    split: str
+    images: int
+    accuracy: float  # in [0, 1]
+    loss: float  # cross-entropy, bits per label, probabilities mixed with 1 % uniform
+    bytes: int
+    macs: int  # per image
+    weights: int
+    connections: int
+    sheets: int
+
+
+def evaluate(package: bytes, *, spec: str, data_dir: Path | None, split: str, where: str) -> Evaluation:
+    """Measure the network in `package` on a split of the data. `where` names the package in messages.
+
+    Raises:
+        PackageError: the bytes are damaged.
+        DataError: the data are missing, are not of the network's shape, or have no such split.
+    """
+    from evonet.network import decoded
+    from evonet.package import unpack
+    from evonet.training.batches import images_of
+    from evonet.training.quality import quality
+
+    if split not in get_args(Split):
+        raise DataError(f"split {split!r}, expected one of {', '.join(get_args(Split))}.")
+    try:
+        network = decoded(unpack(package))
+    except PackageError as e:
+        raise PackageError(f"{where}: {e}") from e
+    data, plan = load_data(spec, data_dir), network.plan
+    if (data.input, data.classes) != (plan.input, plan.classes):
+        wanted, came = (
+            f"{'x'.join(map(str, s))} and {n} classes"
+            for s, n in ((plan.input, plan.classes), (data.input, data.classes))
+        )
+        raise DataError(f"{where}: the network is for images of {wanted}, data {spec!r} have {came}.")
+    index = getattr(data.splits, split)
+    loss, accuracy = quality(network, images_of(data, cast("Split", split)))
+    return Evaluation(
+        data=spec,
+        split=split,
+        images=len(index),
+        accuracy=accuracy,
+        loss=loss,
+        bytes=len(package),
+        macs=plan.costs.macs,
+        weights=plan.costs.weights,
+        connections=plan.costs.connections,
+        sheets=len(plan.sheets),
+    )
+
+
+def card_of(
+    opened: Run, individual: int, package: bytes, config: RunConfig, data_dir: Path | None
+) -> dict[str, str | int | float]:
+    """Measured numbers of an individual for its export card; the test split is read here and by `evonet eval` alone.
+
+    Without the data the card says so in place of the test accuracy: an export needs no data set.
+    """
+    spec, folder = config.data.spec, data_dir or (Path(config.data.dir) if config.data.dir else None)
+    card: dict[str, str | int | float] = {"run": opened.path.name, "individual": individual, "data": spec}
+    try:
+        test = evaluate(package, spec=spec, data_dir=folder, split="test", where=f"individual {individual}")
+        card |= {"test accuracy": test.accuracy, "test loss (bits per label)": test.loss, "test images": test.images}
+    except DataError as e:
+        card["test accuracy"] = f"not measured: {e}"
+    measures = opened.latest(individual)
+    if measures is not None:
+        card |= {
+            "validation accuracy": measures.accuracy,
+            "nonzero weights": measures.nonzero,
+            "long share": measures.long_share,
+        }
+        card["training examples seen along the lineage"] = measures.seen
+    return card | {"evonet": __version__}

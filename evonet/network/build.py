@@ -1,0 +1,58 @@
+"""Networks from plans and from packages; random weights."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from evonet.errors import PackageError
+from evonet.network.network import Network
+from evonet.package import Package, unpack
+from evonet.plan import Plan, expand
+from evonet.plan.types import Tensor as Slots
+
+
+def build(plan: Plan, *, dtype: torch.dtype = torch.float32, masked: bool = False) -> Network:
+    """A network of `plan` with zero weights; `masked` computes by the reference, the masked matrices."""
+    return Network(plan, dtype=dtype, masked=masked)
+
+
+def initialise(plan: Plan, seed: int) -> list[Tensor]:
+    """Random float32 weights in the order of `plan.tensors`: He et al. 2015 by fan-in, readouts at unit gain, no bias.
+
+    Bit-equal for the same torch on the same kind of processor.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return [_draw(t, generator) for t in plan.tensors]
+
+
+def _draw(tensor: Slots, generator: torch.Generator) -> Tensor:
+    if tensor.role in ("bias", "readout_bias"):
+        return torch.zeros(tensor.shape)
+    gain = 1.0 if tensor.role == "readout" else 2.0
+    scale: float = (gain / tensor.fan_in) ** 0.5
+    return scale * torch.randn(tensor.shape, generator=generator)
+
+
+def decoded(package: Package) -> Network:
+    """The network that a package holds, in evaluation mode."""
+    plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
+    network = build(plan)
+    with torch.no_grad():
+        for parameter, quantised in zip(network.weights, package.tensors, strict=True):
+            parameter.copy_(torch.from_numpy(quantised.weights))
+    return network.eval()
+
+
+def load(path: str | Path) -> Network:
+    """The network in an `.evo` file, ready to be called on images (batch, channels, height, width) in [0, 1].
+
+    Raises PackageError with the file's name if its bytes are damaged, and OSError if it cannot be read.
+
+    >>> load("docs/results/mnist-808.evo")(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
+    """
+    try:
+        return decoded(unpack(Path(path).read_bytes()))
+    except PackageError as error:
+        raise PackageError(f"{path}: {error}") from None

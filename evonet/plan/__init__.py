@@ -1,0 +1,19 @@
+"""What a genome means for one input shape, in integers only."""
+
+from evonet.plan.budget import Budget
+from evonet.plan.expand import expand
+from evonet.plan.types import Costs, Expression, Plan, ReadoutPlan, Shape, SheetPlan, Stage, Tap, Tensor
+
+__all__ = [
+    "Budget",
+    "Costs",
+    "Expression",
+    "Plan",
+    "ReadoutPlan",
+    "Shape",
+    "SheetPlan",
+    "Stage",
+    "Tap",
+    "Tensor",
+    "expand",
+]

@@ -1,0 +1,148 @@
+"""Genes as text: a motif as a grid of characters, a genome as lines, two genomes as their differences."""
+
+from collections.abc import Iterator
+
+from evonet.genome.genes import Gene, Genome, MotifGene, ReadoutGene, SheetGene
+from evonet.plan.taps import select_taps
+
+LEGEND = "O the position itself   # local tap   * long tap   + the position, without a tap"
+
+_REDUCTIONS = {
+    "stride": "every second position",
+    "max": "halved by max",
+    "mean": "halved by mean",
+    "all": "to one position",
+}
+
+
+def draw_motif(gene: MotifGene) -> list[str]:
+    """The motif's taps around one position, a line per row (dy), a character per column (dx); see LEGEND."""
+    taps = set(select_taps(gene))
+    side = max((max(abs(dy), abs(dx)) for dy, dx in taps), default=0)
+    span = range(-side, side + 1)
+    return [" ".join(_mark(dy, dx, (dy, dx) in taps, gene.radius) for dx in span) for dy in span]
+
+
+def _mark(dy: int, dx: int, tap: bool, radius: int) -> str:
+    if dy == dx == 0:
+        return "O" if tap else "+"
+    if not tap:
+        return "."
+    return "#" if max(abs(dy), abs(dx)) <= radius else "*"
+
+
+def draw_genome(genome: Genome) -> list[str]:
+    """The genome from the input to the classes: one line per gene, the drawing of each motif below it."""
+    lines = []
+    for index, sheet in enumerate(genome.sheets):
+        lines.append(f"sheet {index}{_id(sheet)}: {describe_sheet(sheet)}")
+        for motif in sheet.motifs:
+            lines.append(f"  motif{_id(motif)} from {_source(motif, index)}: {describe_motif(motif)}")
+            lines += [f"    {row}" for row in draw_motif(motif)]
+    lines.append(f"readout{_id(genome.readout)}: {describe_readout(genome.readout)}")
+    return lines
+
+
+def describe_sheet(gene: SheetGene) -> str:
+    words = [
+        f"{gene.channels} channels",
+        gene.activation if gene.activation != "none" else "linear",
+        f"{gene.norm} norm" if gene.norm != "none" else "",
+        {"none": "no bias", "channel": "", "repeat": "a bias per repeat"}[gene.bias],
+        _REDUCTIONS.get(gene.reduction, ""),
+        "residual" if gene.residual else "",
+        f"applied {gene.repeats} times with the same weights" if gene.repeats > 1 else "",
+        "motifs concatenated" if gene.join == "concat" else "",
+    ]
+    return ", ".join(word for word in words if word)
+
+
+def describe_motif(gene: MotifGene) -> str:
+    taps = select_taps(gene)
+    long = sum(max(abs(dy), abs(dx)) > gene.radius for dy, dx in taps)
+    words = [gene.mixing if gene.mixing != "grouped" else f"grouped by {gene.groups}", f"{len(taps)} taps"]
+    if long:
+        vectors = f" on vectors {gene.basis[:2]} {gene.basis[2:]}" if gene.pattern == "lattice" else ""
+        words.append(f"{long} of them long ({gene.pattern}{vectors}, reach {gene.reach})")
+    words += [f"{name} {value}" for name, value in _beyond(gene)]
+    return ", ".join(words)
+
+
+def _beyond(gene: MotifGene) -> Iterator[tuple[str, object]]:
+    """The fields that only some genomes use, where they differ from the default."""
+    for name in ("sharing", "symmetry", "weights_from", "boundary", "edits"):
+        if getattr(gene, name) != getattr(MotifGene(), name):
+            yield name.replace("_", " "), getattr(gene, name)
+
+
+def describe_readout(gene: ReadoutGene) -> str:
+    pooling = "mean and max" if gene.pooling == "both" else gene.pooling
+    return f"{pooling} over {gene.grid}x{gene.grid} cells, {gene.kind}"
+
+
+def diff(a: Genome, b: Genome) -> list[str]:
+    """What differs between the genes of `a` and of `b`, homologous ones (same id) side by side; [] if nothing does."""
+    left, right = dict(_genes(a)), dict(_genes(b))
+    lines = []
+    for key in [*left, *(k for k in right if k not in left)]:
+        if key not in right:
+            lines.append(f"- {_name(left[key], key)}: {_describe(left[key][1])}")
+        elif key not in left:
+            lines.append(f"+ {_name(right[key], key)}: {_describe(right[key][1])}")
+        else:
+            lines += [f"  {_name(left[key], key)}: {change}" for change in _changes(left[key][1], right[key][1])]
+    return lines
+
+
+def _genes(genome: Genome) -> Iterator[tuple[object, tuple[str, Gene]]]:
+    """(key, (place, gene)); the key is the gene's id, or its place where it has none."""
+    for index, sheet in enumerate(genome.sheets):
+        place = f"sheet {index}"
+        yield sheet.id or place, (place, sheet)
+        for ordinal, motif in enumerate(sheet.motifs):
+            inner = f"{place} motif {ordinal}"
+            yield motif.id or inner, (inner, motif)
+    yield genome.readout.id or "readout", ("readout", genome.readout)
+
+
+def _name(placed: tuple[str, Gene], key: object) -> str:
+    return f"{placed[0]} (gene {key[0]}:{key[1]})" if isinstance(key, tuple) else placed[0]
+
+
+def _describe(gene: Gene) -> str:
+    if isinstance(gene, SheetGene):
+        return describe_sheet(gene)
+    return describe_motif(gene) if isinstance(gene, MotifGene) else describe_readout(_readout(gene))
+
+
+def _readout(gene: Gene) -> ReadoutGene:
+    if not isinstance(gene, ReadoutGene):
+        raise TypeError(f"{type(gene).__name__} has no text form")
+    return gene
+
+
+def _changes(a: Gene, b: Gene) -> Iterator[str]:
+    for name in a.__struct_fields__:
+        if name in ("id", "motifs"):
+            continue
+        before, after = getattr(a, name), getattr(b, name)
+        if before != after:
+            yield f"{name} {before} -> {after}"
+    if isinstance(a, MotifGene) and isinstance(b, MotifGene):
+        yield from _tap_changes(set(select_taps(a)), set(select_taps(b)))
+
+
+def _tap_changes(before: set[tuple[int, int]], after: set[tuple[int, int]]) -> Iterator[str]:
+    for sign, taps in (("lost", before - after), ("gained", after - before)):
+        if taps:
+            yield f"taps {sign} " + " ".join(f"({dy},{dx})" for dy, dx in sorted(taps))
+
+
+def _id(gene: SheetGene | MotifGene | ReadoutGene) -> str:
+    return f" [{gene.id[0]}:{gene.id[1]}]" if gene.id else ""
+
+
+def _source(gene: MotifGene, index: int) -> str:
+    if gene.source == 0:
+        return "the sheet itself"
+    return "the input" if gene.source > index else f"sheet {index - gene.source}"

@@ -1,0 +1,257 @@
+"""Anyone's side of a run folder, at any time: a live run, a dead one, a copy, a read-only folder. Writes nothing.
+
+Long answers are read in pages, each its own short transaction, so that a slow reader never keeps the driver's
+write-ahead log from being folded back.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from evonet.errors import StoreError
+from evonet.job import Measures
+from evonet.store.lock import is_held
+from evonet.store.rows import (
+    KIND_OF,
+    MEASURES,
+    Ancestor,
+    Attempt,
+    Counts,
+    Decision,
+    Event,
+    Individual,
+    State,
+    decision_of,
+)
+from evonet.store.schema import check, connect, find_database, has_log, log_of, reading
+
+PAGE = 512
+_LIGHT = "SELECT d.*, x'' AS package, x'' AS shadow FROM decision d "
+_HEAVY = (
+    "SELECT d.*, ifnull(w.package, x'') AS package, ifnull(w.shadow, x'') AS shadow "
+    "FROM decision d LEFT JOIN weights w ON w.decision = d.decision "
+)
+
+
+def open_run(path: Path | str) -> Run:
+    """Open a run folder, or its `run.db`, for reading. Raises StoreError if it is no run, damaged, or newer."""
+    return Run(find_database(path))
+
+
+class Run:
+    """A run as it is now; a context manager. A live run may grow between two questions."""
+
+    def __init__(self, database: Path) -> None:
+        """Not for callers: use `open_run`."""
+        self.path = database.parent
+        self._database = database
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._db = self._connect()
+        try:
+            check(self._db, database)
+            row = self._rows("SELECT * FROM run")
+            if not row:
+                raise StoreError(f"{database}: damaged, table run is empty; restore the whole run folder from a copy")
+            self.config: str = row[0]["config"]
+            self.config_digest: str = row[0]["config_digest"]
+            self.seed: int = row[0]["seed"]
+            self.population: int = row[0]["population"]
+            self.created: str = row[0]["created"]
+            with reading(database):
+                self.provenance: dict[str, object] = msgspec.json.decode(row[0]["provenance"], type=dict[str, object])
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+    @property
+    def state(self) -> State:
+        """What its driver last said; 'running' without `live` is a driver that was killed."""
+        state: State = self._rows("SELECT state FROM run")[0]["state"]
+        return state
+
+    @property
+    def live(self) -> bool:
+        """Is a driver at work on it now?"""
+        return is_held(self.path)
+
+    def counts(self) -> Counts:
+        rows = self._rows("SELECT outcome, count(*) AS n FROM evaluation GROUP BY outcome")
+        found = {row["outcome"]: row["n"] for row in rows}
+        recorded: dict[str, int] = {kind: found.get(kind, 0) for kind in KIND_OF.values()}
+        return Counts(sum(found.values()), recorded, self._individuals())
+
+    def decisions(self, *, weights: bool = False) -> Iterator[Decision]:
+        """All decisions in their order. Without `weights`, packages and shadows are b""."""
+        return self._decisions("d.decision > ? ORDER BY d.decision LIMIT ?", _HEAVY if weights else _LIGHT)
+
+    def failures(self) -> Iterator[Decision]:
+        """Decisions that ended Diverged, Rejected or Lost, in order."""
+        where = "d.outcome IN ('diverged', 'rejected', 'lost') AND d.decision > ? ORDER BY d.decision LIMIT ?"
+        return self._decisions(where, _LIGHT)
+
+    def individual(self, id: int) -> Individual:
+        """Raises StoreError, naming the numbers there are, if there is none with this one."""
+        self._check_individual(id)
+        return self._in_range(id, id)[0]
+
+    def individuals(self, generation: int | None = None) -> Iterator[Individual]:
+        """All individuals in order, or those of one generation; a generation that was not reached is empty."""
+        first, end = 0, self._individuals()
+        if generation is not None:
+            first, end = generation * self.population, min(end, (generation + 1) * self.population)
+        for page in range(max(first, 0), end, PAGE):
+            yield from self._in_range(page, min(page + PAGE, end) - 1)
+
+    def latest(self, individual: int) -> Measures | None:
+        """Measures of the individual's last Scored evaluation, in order of decision."""
+        self._check_individual(individual)
+        sql = "SELECT * FROM evaluation WHERE individual = ? AND outcome = 'scored' ORDER BY decision DESC LIMIT 1"
+        rows = self._rows(sql, individual)
+        return Measures(**{name: rows[0][name] for name in MEASURES}) if rows else None
+
+    def package(self, individual: int) -> bytes | None:
+        """The `.evo` bytes of the individual's last Scored evaluation, in order of decision."""
+        self._check_individual(individual)
+        rows = self._rows(
+            "SELECT package FROM evaluation JOIN weights USING (decision) WHERE individual = ? "
+            "ORDER BY decision DESC LIMIT 1",
+            individual,
+        )
+        return rows[0]["package"] if rows else None
+
+    def lineage(self, id: int) -> list[Ancestor]:
+        """The individual and all its ancestors, each once, nearest first; `depth` counts births on the shortest way."""
+        self._check_individual(id)
+        found = {row["id"]: row for row in self._rows(_LINEAGE, id)}
+        with reading(self._database):
+            parents = {one: msgspec.json.decode(row["parents"], type=tuple[int, ...]) for one, row in found.items()}
+        depth = {id: 0}
+        queue = [id]
+        for one in queue:  # grows while it is read: breadth first, so the first depth is the least
+            for parent in parents[one]:
+                if parent not in depth:
+                    depth[parent] = depth[one] + 1
+                    queue.append(parent)
+        return [Ancestor(one, parents[one], found[one]["operator"], depth[one]) for one in queue]
+
+    def events(self) -> Iterator[Event]:
+        """In order of writing."""
+        last = -1
+        while page := self._rows("SELECT * FROM event WHERE id > ? ORDER BY id LIMIT ?", last, PAGE):
+            for row in page:
+                with reading(self._database):
+                    data: object = None if row["data"] is None else msgspec.json.decode(row["data"])
+                yield Event(row["id"], row["at"], row["kind"], row["text"], row["decision"], data)
+            last = page[-1]["id"]
+
+    def attempts(self) -> list[Attempt]:
+        """Tries that ended without an answer, in order of decision and try."""
+        sql = "SELECT decision, attempt, worker, reason, at FROM attempt ORDER BY decision, attempt, rowid"
+        return [Attempt(*row) for row in self._rows(sql)]
+
+    def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        with reading(self._database):
+            return self._db.execute(sql, values).fetchall()
+
+    def _decisions(self, where: str, select: str) -> Iterator[Decision]:
+        last = -1
+        while page := self._rows(f"{select} WHERE {where}", last, PAGE):
+            for row in page:
+                with reading(self._database):
+                    decision = decision_of(row)
+                yield decision
+            last = page[-1]["decision"]
+
+    def _individuals(self) -> int:
+        count: int = self._rows("SELECT coalesce(max(id), -1) + 1 AS n FROM individual")[0]["n"]
+        return count
+
+    def _check_individual(self, id: int) -> None:
+        count = self._individuals()
+        if not 0 <= id < count:
+            there = f"there are 0..{count - 1}" if count else "there is none yet"
+            raise StoreError(f"{self.path}: no individual {id}; {there}")
+
+    def _in_range(self, first: int, last: int) -> list[Individual]:
+        where = "WHERE d.individual BETWEEN ? AND ? ORDER BY d.individual, d.decision"
+        evaluations: defaultdict[int, list[Decision]] = defaultdict(list)
+        for row in self._rows(_LIGHT + where, first, last):
+            with reading(self._database):
+                evaluations[row["individual"]].append(decision_of(row))
+        return [self._individual_of(tuple(history)) for history in evaluations.values()]
+
+    def _individual_of(self, evaluations: tuple[Decision, ...]) -> Individual:
+        birth = evaluations[0]
+        return Individual(
+            id=birth.individual,
+            decision=birth.decision,
+            generation=birth.individual // self.population,
+            kind=birth.kind,
+            operator=birth.operator,
+            genome=birth.genome,
+            ids=birth.ids,
+            parents=birth.parents,
+            evaluations=evaluations,
+        )
+
+    def _connect(self) -> sqlite3.Connection:
+        """SQLite reads a write-ahead log only where it may keep its index beside it; elsewhere go round that.
+
+        Without a log the file alone is whole, and nobody is writing. With one, the two are read from a copy.
+        """
+        database = self._database
+        with reading(database):
+            try:
+                return _try(database, "mode=ro")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                    raise
+            if not has_log(database):
+                return _try(database, "mode=ro&immutable=1")
+            self._copy = tempfile.TemporaryDirectory(prefix="evonet-")
+            for file in (database, log_of(database)):
+                shutil.copy(file, self._copy.name)
+            return _try(Path(self._copy.name) / database.name, "mode=rw")
+
+
+def _try(database: Path, options: str) -> sqlite3.Connection:
+    connection = connect(database, options)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA user_version").fetchone()  # the first read opens the log
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+_LINEAGE = """
+WITH RECURSIVE line (id) AS (
+  SELECT id FROM individual WHERE id = ?
+  UNION
+  SELECT parent.parent FROM line
+    JOIN individual ON individual.id = line.id
+    JOIN parent ON parent.decision = individual.decision
+)
+SELECT line.id, decision.operator, decision.parents FROM line
+  JOIN individual ON individual.id = line.id
+  JOIN decision ON decision.decision = individual.decision
+"""

@@ -1,0 +1,169 @@
+"""The tables of `run.db`, and how a database file is opened, checked and refused.
+
+Weights lie in a table of their own, so that a scan over 100,000 evaluations touches no package. A birth is a
+decision too: `individual.decision` names it, and its kind, operator and parents are kept there, once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from evonet.errors import StoreError
+
+DATABASE = "run.db"
+APPLICATION_ID = 0x45564F4E  # "EVON"
+VERSION = 1
+
+SCHEMA = """
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  config TEXT NOT NULL,            -- TOML, fully resolved
+  config_digest TEXT NOT NULL,     -- SHA-256 of that text
+  provenance TEXT NOT NULL,        -- JSON: versions, commit, hardware, command
+  seed INTEGER NOT NULL,
+  population INTEGER NOT NULL CHECK (population > 0),
+  state TEXT NOT NULL CHECK (state IN ('running', 'stopped', 'finished', 'failed')),
+  epoch INTEGER NOT NULL,          -- fencing token: only the driver that set it may write
+  created TEXT NOT NULL            -- UTC, for people only
+) STRICT;
+
+CREATE TABLE individual (
+  id INTEGER PRIMARY KEY CHECK (id >= 0),
+  decision INTEGER NOT NULL UNIQUE, -- its birth
+  genome BLOB NOT NULL,            -- canonical code
+  ids TEXT NOT NULL                -- JSON: gene ids [[birth individual, ordinal], ...]
+) STRICT;
+
+CREATE TABLE evaluation (
+  decision INTEGER PRIMARY KEY CHECK (decision >= 0),
+  individual INTEGER NOT NULL REFERENCES individual,
+  kind TEXT NOT NULL CHECK (kind IN ('found', 'seed', 'breed', 'promote', 'finish')),
+  operator TEXT NOT NULL,
+  rung INTEGER NOT NULL,           -- -1: finishing
+  steps INTEGER NOT NULL,
+  seen_before INTEGER NOT NULL,    -- training examples along the lineage before this evaluation
+  seed INTEGER NOT NULL,
+  key TEXT NOT NULL,               -- hash of all the outcome depends on
+  outcome TEXT CHECK (outcome IN ('scored', 'diverged', 'rejected', 'lost')), -- NULL: in flight
+  cached_from INTEGER REFERENCES evaluation,
+  seconds REAL,                    -- in the worker
+  step INTEGER,                    -- diverged: where
+  reason TEXT,                     -- diverged, rejected, lost
+  cause TEXT,                      -- lost
+  attempts INTEGER,                -- lost
+  bytes INTEGER, loss REAL, accuracy REAL, choice_loss REAL, choice_accuracy REAL,
+  weights INTEGER, nonzero INTEGER, macs INTEGER, connections INTEGER, sheets INTEGER, taps INTEGER,
+  long_share REAL, seen INTEGER, train_images INTEGER,
+  rounds TEXT                      -- JSON
+) STRICT;
+CREATE INDEX evaluation_of_individual ON evaluation (individual, decision);
+CREATE INDEX evaluation_by_key ON evaluation (key, outcome);
+CREATE INDEX evaluation_failed ON evaluation (decision) WHERE outcome IN ('diverged', 'rejected', 'lost');
+
+CREATE TABLE parent (
+  decision INTEGER NOT NULL REFERENCES evaluation,
+  position INTEGER NOT NULL,
+  parent INTEGER NOT NULL REFERENCES individual,
+  PRIMARY KEY (decision, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX parent_of ON parent (parent, decision);
+
+CREATE TABLE weights (
+  decision INTEGER PRIMARY KEY REFERENCES evaluation,
+  package BLOB NOT NULL,
+  shadow BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE attempt (
+  decision INTEGER NOT NULL REFERENCES evaluation,
+  attempt INTEGER NOT NULL,
+  worker TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  at TEXT NOT NULL
+) STRICT;
+CREATE INDEX attempt_of ON attempt (decision);
+
+CREATE TABLE event (
+  id INTEGER PRIMARY KEY,
+  at TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  text TEXT NOT NULL,
+  decision INTEGER,                -- where it takes effect
+  data TEXT                        -- JSON
+) STRICT;
+
+CREATE VIEW decision AS
+  SELECT evaluation.*, individual.genome, individual.ids,
+    (SELECT json_group_array(parent) FROM
+      (SELECT parent FROM parent WHERE parent.decision = evaluation.decision ORDER BY position)) AS parents
+  FROM evaluation JOIN individual ON individual.id = evaluation.individual;
+"""
+
+TABLES = {"run", "individual", "evaluation", "parent", "weights", "attempt", "event", "decision"}
+
+
+def find_database(path: Path | str) -> Path:
+    """The `run.db` of a run folder, or `path` itself if it is a file. Raises StoreError if there is none."""
+    path = Path(path)
+    database = path / DATABASE if path.is_dir() else path
+    if not database.is_file():
+        came = f"a folder without {DATABASE}" if path.is_dir() else "nothing there"
+        raise StoreError(f"{path}: expected the folder of a run, came {came}; `evonet ls` lists the runs")
+    return database
+
+
+def connect(database: Path, options: str) -> sqlite3.Connection:
+    """Open an existing file with URI `options`; transactions are begun and ended explicitly."""
+    uri = f"{database.absolute().as_uri()}?{options}"
+    connection = sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+@contextmanager
+def reading(database: Path) -> Iterator[None]:
+    """Translates what SQLite and the JSON decoder say of an unreadable file, once, into StoreError."""
+    try:
+        yield
+    except (sqlite3.Error, msgspec.MsgspecError) as error:
+        raise StoreError(
+            f"{database}: expected the database of a run, cannot read it: {error}. "
+            "If it was cut or damaged, restore the whole run folder from a copy"
+        ) from error
+
+
+def check(connection: sqlite3.Connection, database: Path) -> None:
+    """Raises StoreError unless the file is a run of a version this code reads, with all its tables."""
+    with reading(database):
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        page_size = connection.execute("PRAGMA page_size").fetchone()[0]
+    if application != APPLICATION_ID:
+        raise StoreError(f"{database}: expected the database of a run, came another file; `evonet ls` lists the runs")
+    if version != VERSION:
+        raise StoreError(
+            f"{database}: written with schema version {version}, this evonet reads version {VERSION}; "
+            "open it with the evonet that made it, or a newer one"
+        )
+    # SQLite reads a last page that was cut as if zeros followed; with a log, the whole page may still be in there.
+    if database.stat().st_size % page_size and not has_log(database):
+        raise StoreError(f"{database}: damaged, cut within a page; restore the whole run folder from a copy")
+    with reading(database):
+        names = {row["name"] for row in connection.execute("SELECT name FROM sqlite_schema")}
+    if missing := ", ".join(sorted(TABLES - names)):
+        raise StoreError(f"{database}: damaged, no table {missing}; restore the whole run folder from a copy")
+
+
+def log_of(database: Path) -> Path:
+    """The write-ahead log that a live or killed driver leaves beside the database."""
+    return database.with_name(f"{database.name}-wal")
+
+
+def has_log(database: Path) -> bool:
+    log = log_of(database)
+    return log.exists() and log.stat().st_size > 0

@@ -1,0 +1,1 @@
+"""Brief backprop: data sets and splits, the step loop, metrics."""

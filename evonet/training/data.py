@@ -1,0 +1,171 @@
+"""Data sets and their splits: images in memory, every split fixed by a seed that is part of this file.
+
+Splits (DESIGN invariant 4): train; calibration, a part of train, for the compression search; validation for breeding;
+choice for the winner; test for `evonet eval` and the export card alone. No torch here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from evonet import seeds
+from evonet.errors import DataError
+from evonet.training.sources import Bytes, Source, read_digits, read_idx, read_named_idx, read_npz
+
+Indices = npt.NDArray[np.int32]
+Words = npt.NDArray[np.uint64]
+
+FEWEST = 20  # images: below, a split would be empty
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Ascending indices into the images. All are disjoint, but for calibration, which lies within train."""
+
+    train: Indices
+    calibration: Indices
+    validation: Indices
+    choice: Indices
+    test: Indices
+
+    def __iter__(self) -> Iterator[Indices]:
+        return (getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """Images uint8 (N, C, H, W) and labels uint8 (N,), read-only.
+
+    A network sees `images / scale`, in [0, 1]. `fingerprint` is a hash of shapes, content and splits.
+    """
+
+    name: str
+    images: Bytes
+    labels: Bytes
+    classes: int
+    scale: float
+    splits: Splits
+    fingerprint: str
+
+    @property
+    def input(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def arrays(self) -> tuple[bytes, Bytes, Bytes, Indices]:
+        """A small msgpack header, images, labels, and the splits one after the other; see `from_arrays`."""
+        header = _Header(self.name, self.classes, self.scale, self.fingerprint, tuple(map(len, self.splits)))
+        return msgspec.msgpack.encode(header), self.images, self.labels, np.concatenate(list(self.splits))
+
+    @staticmethod
+    def from_arrays(header: bytes, images: Bytes, labels: Bytes, splits: Indices) -> DataSet:
+        """The inverse of `arrays`; the images are shared, not copied."""
+        head = msgspec.msgpack.decode(header, type=_Header)
+        parts = np.split(splits, np.cumsum(head.lengths)[:-1])
+        return DataSet(head.name, images, labels, head.classes, head.scale, Splits(*parts), head.fingerprint)
+
+
+class _Header(msgspec.Struct, frozen=True, array_like=True):
+    name: str
+    classes: int
+    scale: float
+    fingerprint: str
+    lengths: tuple[int, ...]
+
+
+def load_data(spec: str, data_dir: Path | str | None = None, base: Path | str | None = None) -> DataSet:
+    """The data set that `spec` names, with its splits.
+
+    Args:
+        spec: "digits" (in the package), "mnist" (IDX files in `data_dir` or EVONET_DATA), "idx:FOLDER", "npz:FILE".
+        data_dir: where named IDX data sets are looked for, before EVONET_DATA.
+        base: the folder that a relative FOLDER or FILE starts from; the current folder if None.
+
+    Raises:
+        DataError: the spec is unknown, or the data are missing, damaged, too few, or of one class only.
+    """
+    kind, _, rest = spec.partition(":")
+    path = Path(base or ".") / Path(rest).expanduser()
+    if spec == "digits":
+        return _data_set(read_digits())
+    if spec == "mnist":
+        return _data_set(read_named_idx("mnist", Path(data_dir) if data_dir else None))
+    if kind == "idx" and rest:
+        return _data_set(read_idx(path, name=f"idx:{path.name}"))
+    if kind == "npz" and rest:
+        return _data_set(read_npz(path, name=f"npz:{path.name}"))
+    raise DataError(f"data {spec!r} is unknown, expected digits, mnist, idx:FOLDER or npz:FILE.")
+
+
+def _data_set(source: Source) -> DataSet:
+    trainable = len(source.labels) - source.own_test
+    classes = int(source.labels.max()) + 1
+    if trainable < FEWEST or classes < 2:
+        raise DataError(
+            f"data {source.name!r}: {trainable} images of {classes} classes, expected at least {FEWEST} of at least 2."
+        )
+    splits = split(source.labels, own_test=source.own_test)
+    for array in (source.images, source.labels, *splits):
+        array.setflags(write=False)
+    fingerprint = _fingerprint(source, splits)
+    return DataSet(source.name, source.images, source.labels, classes, source.scale, splits, fingerprint)
+
+
+def split(labels: Bytes, *, own_test: int = 0) -> Splits:
+    """Fixed, stratified splits of N items, the last `own_test` of which are the test split (if 0: 20 % of all).
+
+    Of the n others: validation 15 % and choice 10 %, at most 5,000 each, the rest is train; calibration is at most
+    2,000 of train.
+    """
+    n = len(labels) - own_test
+    order = stratified_order(labels[:n], seed=seeds.key("split", 1))
+    held = 0 if own_test else n * 20 // 100
+    sizes = [held, min(5000, n * 15 // 100), min(5000, n * 10 // 100)]
+    test, validation, choice, train = np.split(order, np.cumsum(sizes))
+    if own_test:
+        test = np.arange(n, len(labels))
+    return Splits(*(np.sort(part).astype(np.int32) for part in (train, train[:2000], validation, choice, test)))
+
+
+def stratified_order(labels: Bytes, *, seed: int) -> npt.NDArray[np.int64]:
+    """A permutation of the items, any slice of which holds every class in (nearly) its share of the whole.
+
+    An item's place is its rank among its class, in hash order, as a fraction of the class; ties go by hash.
+    """
+    word = mix(np.arange(len(labels), dtype=np.uint64), seed=seed)
+    by_class = np.lexsort((word, labels))
+    counts = np.bincount(labels)
+    starts = np.cumsum(counts) - counts
+    rank = np.arange(len(labels)) - starts[labels[by_class]]
+    place = np.empty(len(labels))
+    place[by_class] = (rank + 0.5) / counts[labels[by_class]]  # exact IEEE division: the same order on every machine
+    return np.lexsort((word, place))
+
+
+def mix(counter: Words, *, seed: int) -> Words:
+    """Uniform 64-bit words, a pure function of counter and seed, the same on every machine and library version.
+
+    splitmix64's output function: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators".
+    """
+    z = (counter + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _fingerprint(source: Source, splits: Splits) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(repr((source.scale, source.images.shape, [len(part) for part in splits])).encode())
+    little_endian: list[npt.NDArray[Any]] = [part.astype("<i4") for part in splits]
+    for array in (source.images, source.labels, *little_endian):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

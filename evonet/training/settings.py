@@ -1,0 +1,38 @@
+"""How a network is trained. Budgets are counted in steps; seconds decide nothing."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section [training] of a run configuration."""
+
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    lr: Annotated[float, Meta(gt=0, le=10)] = 0.01
+    weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    momentum: Share = 0.9  # sgd only
+    batch: Annotated[int, Meta(ge=1, le=65536)] = 64
+    schedule: Literal["trapezoid", "cosine", "constant"] = "trapezoid"
+    warmup: Share = 0.05  # share of the steps with a rising rate
+    decay: Share = 0.3  # share of the steps, the last ones, in which `trapezoid` falls to zero
+    inherited_rate: Share = 0.5  # inherited slots learn at this share of the rate
+    shift: Annotated[int, Meta(ge=0, le=16)] = 0  # random translation of each training image, pixels
+    shift_until: Share = 0.85  # share of the steps after which images stay where they are
+    clip: Annotated[float, Meta(ge=0)] = 1.0  # largest norm of the gradient, 0 = no limit
+
+
+class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section [budget]: what a candidate may cost. Over it: `Rejected` before anything is trained.
+
+    The upper limits are those of the package format (`evonet.package.format.BUDGET`): what it refuses to hold would be
+    trained in vain.
+    """
+
+    macs: Annotated[int, Meta(ge=1, le=2**34)] = 2_000_000  # multiply-adds per image
+    weights: Annotated[int, Meta(ge=1, le=2**18)] = 20_000
+    neurons: Annotated[int, Meta(ge=1, le=2**24)] = 200_000  # over all applications; they are small networks' time
+    work: Annotated[int, Meta(ge=1)] = 10**15  # MACs x images x steps of one evaluation

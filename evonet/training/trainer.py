@@ -1,0 +1,136 @@
+"""Brief backprop. All weights live in one flat vector: rounding, rate and optimiser are a few operations a step."""
+
+from collections.abc import Sequence
+from math import cos, log, pi
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evonet import seeds
+from evonet.network import Network
+from evonet.training.batches import Images, shifted
+from evonet.training.rounding import Grid, rate_bits, straight_through
+from evonet.training.settings import TrainingSettings
+
+LN2 = log(2)
+
+
+class NonFinite(ArithmeticError):  # noqa: N818 - an outcome in the making, not a fault of the program
+    """A loss or a weight that is not a finite number, at `step`."""
+
+    def __init__(self, step: int, what: str) -> None:
+        super().__init__(f"{what} at step {step}")
+        self.step = step
+
+
+class Trainer:
+    """One training of `steps` steps, taken in as many pieces as there are rounds; the schedule spans them all."""
+
+    def __init__(
+        self,
+        network: Network,
+        weights: Sequence[Tensor],
+        images: Images,
+        settings: TrainingSettings,
+        *,
+        steps: int,
+        seed: int,
+        rates: Sequence[Tensor] | None = None,
+        rate_price: float = 0.0,
+    ) -> None:
+        """`rates`: share of the learning rate per weight, None = 1. `rate_price`: nats of loss per estimated bit."""
+        self.network, self.settings, self.steps = network, settings, steps
+        self.theta = flatten(weights).to(_device(network)).requires_grad_()
+        self.rates = None if rates is None else flatten(rates).to(self.theta)
+        self.rate_price = rate_price
+        self.done = 0
+        self._generator = torch.Generator().manual_seed(seeds.key(seed, "batches"))
+        self._batches = images.batches(settings.batch, self._generator)
+        self._optimizer = _optimizer(settings, self.theta)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """Views of the flat vector, shaped as the plan's tensors."""
+        return unflatten(self.theta.detach(), self.network)
+
+    def replace(self, weights: Sequence[Tensor]) -> None:
+        """Go on from other weights, the decoded ones for example; the optimiser's moments stay."""
+        with torch.no_grad():
+            self.theta.copy_(flatten(weights))
+
+    def run(self, steps: int, grid: Grid | None) -> float:
+        """Train `steps` steps, through the rounding to `grid` if given.
+
+        Returns the mean loss of the last quarter in bits per label. Raises NonFinite.
+        """
+        if grid is not None:
+            grid = Grid(grid.step.to(self.theta.device), grid.dead_zone)
+        losses = [self._step(grid) for _ in range(steps)]
+        tail = torch.stack(losses[-max(1, steps // 4) :]) if losses else torch.zeros(1)
+        if losses and not bool(torch.isfinite(torch.stack(losses)).all() and torch.isfinite(self.theta).all()):
+            bad = next((i for i, loss in enumerate(losses) if not torch.isfinite(loss)), None)
+            if bad is None:
+                raise NonFinite(self.done - 1, "a weight is not finite")
+            raise NonFinite(self.done - steps + bad, f"training loss is {float(losses[bad])}")
+        return float(tail.mean()) / LN2
+
+    def _step(self, grid: Grid | None) -> Tensor:
+        x, labels = next(self._batches)
+        x, labels = x.to(self.theta.device), labels.to(self.theta.device)
+        if self.settings.shift and self.done < self.settings.shift_until * self.steps:
+            x = shifted(x, self.settings.shift, self._generator)
+        theta = self.theta if grid is None else straight_through(self.theta, grid)
+        loss = F.cross_entropy(self.network(x, unflatten(theta, self.network)), labels)
+        total = loss if grid is None or not self.rate_price else loss + self.rate_price * rate_bits(self.theta, grid)
+        self._optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        if self.settings.clip:
+            torch.nn.utils.clip_grad_norm_([self.theta], self.settings.clip)
+        self._update()
+        self.done += 1
+        return loss.detach()
+
+    def _update(self) -> None:
+        """One optimiser step; with `rates`, each weight goes that share of the way."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.settings.lr * schedule(self.done, self.steps, self.settings)
+        if self.rates is None:
+            self._optimizer.step()
+            return
+        before = self.theta.detach().clone()
+        self._optimizer.step()
+        with torch.no_grad():
+            self.theta.copy_(torch.lerp(before, self.theta, self.rates))
+
+
+def schedule(step: int, steps: int, settings: TrainingSettings) -> float:
+    """The share of the learning rate at `step` of `steps`: in (0, 1]."""
+    rising = (step + 1) / (settings.warmup * steps + 1)
+    left = (steps - step) / steps
+    if settings.schedule == "cosine":
+        return min(1.0, rising) * 0.5 * (1 + cos(pi * (1 - left)))
+    if settings.schedule == "trapezoid" and settings.decay > 0:
+        return min(1.0, rising, left / settings.decay)
+    return min(1.0, rising)
+
+
+def flatten(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([t.detach().reshape(-1) for t in tensors]) if tensors else torch.zeros(0)
+
+
+def unflatten(theta: Tensor, network: Network) -> list[Tensor]:
+    shapes = [t.shape for t in network.plan.tensors]
+    sizes = [t.size for t in network.plan.tensors]
+    return [piece.view(shape) for piece, shape in zip(torch.split(theta, sizes), shapes, strict=True)]
+
+
+def _optimizer(settings: TrainingSettings, theta: Tensor) -> torch.optim.Optimizer:
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD([theta], lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind([theta], lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+
+
+def _device(network: Network) -> torch.device:
+    return next((p.device for p in network.parameters()), torch.device("cpu"))

@@ -1,0 +1,87 @@
+"""Packages for the tests of this folder."""
+
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+from strategies import genomes
+
+from evonet.errors import GenomeError
+from evonet.genome import Genome, MotifGene, ReadoutGene, SheetGene
+from evonet.package import Package, Quantised
+from evonet.plan import Expression, Plan, expand
+from evonet.seeds import Stream
+
+INPUTS = (((1, 28, 28), 10), ((1, 8, 8), 10), ((3, 32, 32), 10), ((2, 1, 40), 3), ((1, 9, 8), 10))
+
+SMALL = Genome(
+    sheets=(
+        SheetGene(channels=6, reduction="max", activation="abs"),
+        SheetGene(
+            channels=8,
+            norm="rms",
+            residual=True,
+            repeats=2,
+            motifs=(
+                MotifGene(mixing="separable"),
+                MotifGene(source=0, mixing="separable", taps=13, radius=1, long_share=5, reach=4, pattern="lattice"),
+            ),
+        ),
+    ),
+    readout=ReadoutGene(pooling="both"),
+)
+
+
+def drawn(stream: Stream, spread: int) -> int:
+    """A bell-shaped integer; every choice is an integer's, so golden files do not hang on a library."""
+    return sum(stream.below(2 * spread + 1) for _ in range(4)) // 4 - spread
+
+
+def filled(plan: Plan, genome: Genome, make: Callable[[int], tuple[int, np.ndarray]]) -> Package:
+    """The package of `plan` whose tensor k is make(k) = (step, codes of any shape)."""
+    tensors = []
+    for k, tensor in enumerate(plan.tensors):
+        step, codes = make(k)
+        tensors.append(Quantised(step, codes.astype(np.int16).reshape(tensor.shape)))
+    return Package(
+        genome=genome, input=plan.input, classes=plan.classes, expression=plan.expression, tensors=tuple(tensors)
+    )
+
+
+def small_package(*, expression: Expression | None = None, spread: int = 3) -> Package:
+    plan = expand(SMALL, input=(1, 28, 28), classes=10, expression=expression)
+    stream = Stream("package", spread)
+    return filled(
+        plan, SMALL, lambda k: (30 + k % 3, np.array([drawn(stream, spread) for _ in range(plan.tensors[k].size)]))
+    )
+
+
+def cut_expression(plan: Plan) -> Expression:
+    """Every third tap of every stage off, the first one never."""
+    return tuple(tuple(k % 3 != 2 for k in range(len(taps))) for taps in plan.expression)
+
+
+@st.composite
+def packages(draw: st.DrawFn) -> Package:
+    """Packages of random genomes, expressions and codes of all sizes, zeros and extremes among them."""
+    genome = draw(genomes())
+    (input, classes), numbers = draw(st.sampled_from(INPUTS)), np.random.default_rng(draw(st.integers(0, 2**32)))
+    try:
+        plan = expand(genome, input=input, classes=classes)
+    except GenomeError:
+        assume(False)
+    if draw(st.booleans()):
+        bits = (
+            taps if stage.weight is None else tuple((numbers.random(len(taps)) < 0.6) | (np.arange(len(taps)) == 0))
+            for stage, taps in zip(plan.stages, plan.expression, strict=True)
+        )
+        expression = tuple(tuple(bool(bit) for bit in taps) for taps in bits)
+        plan = expand(genome, input=input, classes=classes, expression=expression)
+    spreads = draw(st.lists(st.sampled_from([0.0, 0.2, 0.7, 3.0, 40.0]), min_size=1, max_size=4))
+
+    def make(k: int) -> tuple[int, np.ndarray]:
+        codes = np.rint(numbers.normal(0, 1, plan.tensors[k].size) * spreads[k % len(spreads)]).clip(-127, 127)
+        return (int(numbers.integers(64)) if codes.any() else 0), codes
+
+    return filled(plan, genome, make)

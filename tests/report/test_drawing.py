@@ -1,0 +1,63 @@
+"""Genes as text."""
+
+from evonet.genome.genes import Genome, MotifGene, ReadoutGene, SheetGene
+from evonet.genome.ids import stamp
+from evonet.plan.taps import select_taps
+from evonet.report.drawing import diff, draw_genome, draw_motif
+
+
+def genome(**sheet: object) -> Genome:
+    return stamp(Genome(sheets=(SheetGene(**sheet),)), 3)  # type: ignore[arg-type]
+
+
+def test_a_window_is_a_square_with_its_centre():
+    assert draw_motif(MotifGene()) == ["# # #", "# O #", "# # #"]
+
+
+def test_long_taps_and_a_missing_centre_have_their_own_marks():
+    dilated = MotifGene(taps=9, radius=0, long_share=14, pattern="lattice")
+    assert draw_motif(dilated) == ["* . * . *", ". . . . .", "* . O . *", ". . . . .", "* . * . *"]
+    only_long = MotifGene(taps=8, radius=0, long_share=16, pattern="lattice")
+    assert draw_motif(only_long)[2] == "* . + . *"
+
+
+def test_every_tap_is_drawn_once():
+    motif = MotifGene(taps=30, radius=2, long_share=6, pattern="scatter", reach=9, seed=5)
+    marks = "".join(draw_motif(motif))
+    assert sum(marks.count(m) for m in "O#*") == len(select_taps(motif)) == 30
+
+
+def test_a_genome_reads_from_the_input_to_the_classes():
+    lines = draw_genome(
+        genome(
+            channels=12,
+            reduction="max",
+            residual=True,
+            repeats=3,
+            motifs=(MotifGene(), MotifGene(source=0, mixing="depthwise")),
+        )
+    )
+    assert lines[0] == (
+        "sheet 0 [3:0]: 12 channels, relu, halved by max, residual, applied 3 times with the same weights"
+    )
+    assert "  motif [3:1] from the input: full, 9 taps" in lines
+    assert "  motif [3:2] from the sheet itself: depthwise, 9 taps" in lines
+    assert lines[-1] == "readout [3:3]: mean over 1x1 cells, linear"
+
+
+def test_diff_is_empty_for_the_same_genes_and_names_each_change():
+    a = genome(channels=8)
+    assert diff(a, a) == []
+    b = stamp(Genome(sheets=(a.sheets[0], SheetGene(channels=4)), readout=a.readout), 7)
+    assert diff(a, b) == ["+ sheet 1 (gene 7:0): 4 channels, relu", "+ sheet 1 motif 0 (gene 7:1): full, 9 taps"]
+    assert [line[0] for line in diff(b, a)] == ["-", "-"]
+
+
+def test_diff_names_fields_and_taps_of_homologous_genes():
+    a = Genome(sheets=(SheetGene(channels=8, motifs=(MotifGene(),)),))
+    b = Genome(sheets=(SheetGene(channels=10, motifs=(MotifGene(taps=8),)),), readout=ReadoutGene(grid=2))
+    changes = diff(a, b)
+    assert "  sheet 0: channels 8 -> 10" in changes
+    assert "  sheet 0 motif 0: taps 9 -> 8" in changes
+    assert any(line.startswith("  sheet 0 motif 0: taps lost (") for line in changes)
+    assert "  readout: grid 1 -> 2" in changes

@@ -1,0 +1,113 @@
+"""Run configurations: files, overrides, resolved paths, sections that must fit each other."""
+
+from pathlib import Path
+
+import pytest
+
+from evonet.config import RunConfig, load_config, parse_config, to_toml
+from evonet.errors import ConfigError, GenomeError
+from evonet.genome.code import decode, encode
+from evonet.genome.genes import Genome, SheetGene
+from evonet.genome.text import to_toml as genome_to_toml
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.toml"))
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "run.toml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_config_of_the_project_loads_and_survives_its_stored_form(path: Path) -> None:
+    config = load_config(path)
+    assert parse_config(to_toml(config), "stored") == config
+
+
+def test_there_are_the_configs_that_the_readme_names() -> None:
+    assert {"digits", "mnist"} <= {path.stem for path in CONFIGS}
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, "")) == RunConfig()
+
+
+def test_overrides_are_toml_values_or_plain_words(tmp_path: Path) -> None:
+    file = write(tmp_path, "[search]\npopulation = 8\n")
+    config = load_config(
+        file,
+        [
+            "search.population=16",
+            "search.rungs=[10, 20]",
+            "workers.kind=serial",
+            "score.size_weight = 0.5",
+            "data.spec=mnist",
+        ],
+    )
+    assert (config.search.population, config.search.rungs) == (16, (10, 20))
+    assert (config.workers.kind, config.score.size_weight, config.data.spec) == ("serial", 0.5, "mnist")
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("population", r"--set population: expected section.key=value"),
+        ("=3", r"--set =3: expected section.key=value"),
+        ("search..x=3", r"expected section.key=value"),
+        ("search.popluation=3", r"did you mean 'population'"),
+        ("search.population=many", r'search.population = "many", expected a whole number'),
+        ("search=3", r"search = 3, expected a table"),
+        ("run.seed=-1", r"run.seed = -1, expected a whole number"),
+    ],
+)
+def test_a_bad_override_is_refused(tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(tmp_path, ""), [override])
+
+
+def test_paths_mean_from_the_file_and_in_overrides_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sub").mkdir()
+    file = write(tmp_path / "sub", '[data]\nspec = "npz:a/b.npz"\ndir = "images"\n')
+    monkeypatch.chdir(tmp_path)
+    config = load_config(file)
+    assert config.data.spec == f"npz:{tmp_path}/sub/a/b.npz"
+    assert config.data.dir == f"{tmp_path}/sub/images"
+    assert load_config(file, ["data.dir=here"]).data.dir == f"{tmp_path}/here"
+
+
+def test_seed_genomes_are_carried_as_code(tmp_path: Path) -> None:
+    genome = Genome(sheets=(SheetGene(channels=6),))
+    (tmp_path / "seed.toml").write_text(genome_to_toml(genome))
+    config = load_config(write(tmp_path, '[search]\ngenomes = ["seed.toml"]\n'))
+    (tmp_path / "seed.toml").unlink()
+    again = parse_config(to_toml(config), "stored")
+    assert [decode(bytes.fromhex(g.removeprefix("code:"))) for g in again.search.genomes] == [genome]
+    assert again.search.genomes == ("code:" + encode(genome).hex(),)
+
+
+def test_a_missing_or_bad_seed_genome_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path, '[search]\ngenomes = ["seed.toml"]\n')
+    with pytest.raises(GenomeError, match=r"seed.toml: cannot be read"):
+        load_config(file)
+    (tmp_path / "seed.toml").write_text("[[sheets]]\nchannels = 7\n")
+    with pytest.raises(GenomeError, match=r"seed.toml: sheets\[0\].channels = 7"):
+        load_config(file)
+    with pytest.raises(GenomeError, match=r'search.genomes\[0\] = "code:zz"'):
+        load_config(file, ['search.genomes=["code:zz"]'])
+
+
+@pytest.mark.parametrize(
+    "overrides, message",
+    [
+        (
+            ["search.population=32", "search.individuals=8"],
+            r"search.population = 32, expected at most search.individuals = 8",
+        ),
+        (["workers.device=cuda"], r"workers.gpus_per_worker = 0.0, expected a share of a GPU"),
+        (["score.kind=bound", "score.bound=300"], r"compression.bound = 0, expected score.bound = 300"),
+    ],
+)
+def test_sections_must_fit_each_other(tmp_path: Path, overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(tmp_path, ""), overrides)
