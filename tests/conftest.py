@@ -7,6 +7,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 from hypothesis import settings
 
-# No deadline: a slow machine is not a defect. The blob lets a red run be repeated.
-settings.register_profile("evonet", deadline=None, print_blob=True)
-settings.load_profile("evonet")
+# No deadline: a slow machine is not a defect. The same examples every time, so that a red run is red for its change;
+# HYPOTHESIS_PROFILE=explore draws new ones, which is what to run after touching what a property test covers.
+settings.register_profile("evonet", deadline=None, print_blob=True, derandomize=True)
+settings.register_profile("explore", deadline=None, print_blob=True, max_examples=500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "evonet"))
