@@ -18,7 +18,7 @@ from evonet.evaluation.settings import VERSION, EvaluationSettings
 from evonet.evolution.loop import Progress, run
 from evonet.evolution.search import Search
 from evonet.genome import Genome
-from evonet.plan import Budget, expand
+from evonet.plan import Budget, expand, fit
 from evonet.provenance import provenance
 from evonet.store import Decision, RunWriter, open_run
 from evonet.training.data import DataSet, load_data
@@ -156,6 +156,7 @@ def evaluation_settings(config: RunConfig) -> EvaluationSettings:
         training=config.training,
         compression=config.compression,
         budget=config.budget,
+        costs=config.costs,
         top_rung=len(config.search.rungs) - 1,
         device=config.workers.device,
     )
@@ -199,16 +200,17 @@ def _context(settings: bytes, data: DataSet, threads: int) -> str:
     return f"{VERSION}:{data.fingerprint}:{hashlib.sha256(settings).hexdigest()}:{threads}"
 
 
-def _admission(config: RunConfig, data: DataSet) -> Callable[[Genome], bool]:
-    """Whether a genome expands within what an evaluator accepts; a pure function of the genome."""
+def _admission(config: RunConfig, data: DataSet) -> Callable[[Genome], Genome | None]:
+    """A genome fitted to the data's shape, or None if it does not expand within what an evaluator accepts; pure."""
     limits = config.budget
     budget = Budget(macs=limits.macs, weights=limits.weights, neurons=limits.neurons)
 
-    def admit(genome: Genome) -> bool:
+    def admit(genome: Genome) -> Genome | None:
         try:
-            expand(genome, input=data.input, classes=data.classes, budget=budget)
+            fitted = fit(genome, input=data.input)
+            expand(fitted, input=data.input, classes=data.classes, budget=budget)
         except GenomeError:
-            return False
-        return True
+            return None
+        return fitted
 
     return admit

@@ -22,6 +22,7 @@ from evonet.genome.code import decode, encode
 from evonet.genome.genes import Genome
 from evonet.genome.limits import Limits
 from evonet.genome.text import load
+from evonet.plan.timing import CostTable
 from evonet.training.settings import BudgetSettings, TrainingSettings
 from evonet.workers.base import WorkersSettings
 
@@ -57,6 +58,7 @@ class RunConfig(Section, frozen=True, kw_only=True):
     training: TrainingSettings = TrainingSettings()
     compression: CompressionSettings = CompressionSettings()
     budget: BudgetSettings = BudgetSettings()
+    costs: CostTable = CostTable()
     workers: WorkersSettings = WorkersSettings()
 
 

@@ -21,6 +21,15 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     advice: str = ""
 
 
+def calibrated() -> str:
+    """The section [costs] of a run configuration, measured on this machine; about five seconds."""
+    from evonet.network.calibrate import calibrate
+
+    table = msgspec.to_builtins(calibrate())
+    lines = "".join(f"{name} = {value}\n" for name, value in table.items())
+    return f"# evonet doctor --calibrate: {machine()['processor']}, one thread\n[costs]\n{lines}"
+
+
 def examine() -> list[Check]:
     """All checks, in the order in which their failures matter."""
     return [*_packages(), _machine(), _torch(), _folder(Path.cwd()), _data()]

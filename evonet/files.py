@@ -2,23 +2,34 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Make `data` the content of `path` in one step that survives a power cut.
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which becomes `path` in one step that survives a power cut; not if the block raises.
 
     Raises:
         OSError: it cannot be written; what was at `path` is then still there.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")  # same folder, so that the rename is atomic
     try:
-        draft.write_bytes(data)
+        with draft.open("wb") as file:
+            yield file
         sync(draft)
         draft.replace(path)
         sync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Make `data` the content of `path`, as `whole` does."""
+    with whole(path) as file:
+        file.write(data)
 
 
 def sync(path: Path) -> None:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from evonet.genome import Genome, MotifGene, ReadoutGene, SaccadeGene, SheetGene
 from evonet.genome.check import valid
-from evonet.genome.table import EDITS_MAX, MOTIF, READOUT, SACCADE, SHEET, Field
+from evonet.genome.table import (
+    EDITS_MAX,
+    MOTIF,
+    MOTIF_FIELDS,
+    READOUT,
+    READOUT_FIELDS,
+    SACCADE,
+    SHEET,
+    SHEET_FIELDS,
+    Field,
+)
 
 Strategy = st.SearchStrategy
 
@@ -44,49 +55,139 @@ def any_genomes(*, sheets_max: int = 4) -> Strategy[Genome]:
     )
 
 
-def _computed(field: Field, **limits: int) -> Strategy[Any]:
-    if field.form == "vector":
-        return any_value(field)
-    most = limits.get(field.name)
-    return st.sampled_from([v for v in field.computed if most is None or v <= most])
-
-
-def _motifs(source: int, **limits: int) -> Strategy[MotifGene]:
-    optional = {f.name: _computed(f, **limits) for f in MOTIF if f.form != "offsets" and f.name != "source"}
-    return st.fixed_dictionaries({}, optional=optional).map(lambda f: MotifGene(source=source, **f))
-
-
-@st.composite
-def _sheets(draw: st.DrawFn, **limits: int) -> SheetGene:
-    fields = draw(st.fixed_dictionaries({}, optional={f.name: _computed(f, **limits) for f in SHEET}))
-    motifs = [draw(_motifs(1, **limits))]
-    if draw(st.booleans()):
-        motifs.insert(draw(st.integers(0, 1)), draw(_motifs(0, **limits)))
-    else:
-        fields.pop("repeats", None)
-    return SheetGene(motifs=tuple(motifs), **fields)
-
-
 @st.composite
 def genomes(
     draw: st.DrawFn, *, sheets_max: int = 3, channels: int = 12, taps: int = 25, reach: int = 9, repeats: int = 3
 ) -> Genome:
     """Genomes that pass `check`: all that this version computes, kept small by the given limits.
 
-    Inputs of 8x8 and more hold three reductions. A direct readout gets ten channels, for ten classes.
+    Three in four or more expand on images of 8x8 and more, square or not, into ten classes; others say too much for
+    them. Direct and Hadamard readouts get ten channels.
     """
-    limits = {"channels": channels, "taps": taps, "reach": reach, "repeats": repeats}
-    sheets = draw(st.lists(_sheets(**limits), min_size=1, max_size=sheets_max).map(tuple))
-    fields = draw(st.fixed_dictionaries({}, optional={f.name: _computed(f, grid=3) for f in READOUT}))
-    if fields.get("kind") == "direct":
-        fields = {"kind": "direct", "pooling": "max" if fields.get("pooling") == "max" else "mean"}
-        sheets = (*sheets[:-1], replace(sheets[-1], channels=10))
-    genome = Genome(sheets=sheets, readout=ReadoutGene(**fields))
-    return genome if valid(genome) else _repaired(genome)
+    chain = _Chain(draw, taps=taps, reach=reach, repeats=repeats)
+    readout = draw(st.builds(ReadoutGene, pooling=_any("pooling"), grid=st.integers(1, 3), kind=_any("kind")))
+    if readout.kind == "direct":
+        readout = replace(readout, grid=1, pooling="max" if readout.pooling == "max" else "mean")
+    ladder = [v for v in (8, *SHEET_FIELDS["channels"].values) if v <= channels]
+    count = draw(st.integers(1, sheets_max))
+    sheets = [chain.sheet(ladder, last=False) for _ in range(count - 1)]
+    sheets.append(chain.sheet(ladder if readout.kind == "linear" else [10], last=True))
+    return Genome(sheets=tuple(sheets), readout=readout)
 
 
-def _repaired(genome: Genome) -> Genome:
-    """Motifs that alone could hold no tap, or a degenerate lattice, give up their long taps."""
+def _any(name: str) -> Strategy[Any]:
+    return any_value({**SHEET_FIELDS, **MOTIF_FIELDS, **READOUT_FIELDS}[name])
+
+
+def _mostly(plain: Any, others: Sequence[Any], often: int) -> Strategy[Any]:
+    """`plain`, to which it shrinks, `often` times as likely as any of `others`."""
+    return st.sampled_from([*[plain] * often, *others])
+
+
+class _Placed(NamedTuple):
+    """A motif, with the channels between which it lies."""
+
+    motif: MotifGene
+    channels: tuple[int, int]
+
+
+class _Chain:
+    """A genome in the making: what its sheets would be on images of 8x8, and its motifs in the order computed."""
+
+    def __init__(self, draw: st.DrawFn, *, taps: int, reach: int, repeats: int) -> None:
+        self.draw, self.taps, self.reach, self.repeats = draw, taps, reach, repeats
+        self.channels, self.sides = [0], [8]  # of the images, whose channels are not known, then of every sheet
+        self.motifs: list[_Placed] = []
+
+    def sheet(self, ladder: list[int], *, last: bool) -> SheetGene:
+        """The next sheet. A reduction to 1x1 leaves little to those behind it, so only the last one has it."""
+        draw, index = self.draw, len(self.channels)
+        channels = draw(st.sampled_from(ladder))
+        sources = draw(st.lists(_mostly(1, range(1, index + 1), 3), min_size=1, max_size=3))
+        own = draw(_mostly(0, (1, 2)[: 4 - len(sources)], 3))
+        side = self.sides[-sources[0]]
+        reduction = draw(_mostly("none", [*("stride", "max", "mean") * (side > 1), *["all"] * last], 4))
+        side = {"none": side, "all": 1}.get(reduction, side // 2)
+        self.channels.append(channels)
+        self.sides.append(side)
+        joined = max(len(sources), own) <= channels and draw(st.booleans())
+        incoming = [self._motif(s, len(sources) if joined else 1) for s in sources]
+        recurrent = [self._motif(0, own if joined else 1) for _ in range(own)]
+        motifs = (*recurrent, *incoming) if draw(st.booleans()) else (*incoming, *recurrent)
+        optional = {name: _any(name) for name in ("activation", "norm", "bias", "residual")}
+        return SheetGene(
+            channels=channels,
+            reduction=reduction,
+            join="concat" if joined else "add",
+            repeats=draw(st.integers(1, self.repeats)) if own else 1,
+            motifs=motifs,
+            **draw(st.fixed_dictionaries({}, optional=optional)),
+        )
+
+    def _motif(self, source: int, parts: int) -> MotifGene:
+        """The next motif of the sheet begun last, one of `parts` side by side."""
+        inputs, outputs = self.channels[-1 - source], self.channels[-1]
+        side = self.sides[-1 - source]
+        motif = self.draw(_motifs(side, _common(inputs, outputs, parts), taps=self.taps, reach=self.reach))
+        channels = (inputs, 0 if outputs % parts else outputs // parts)  # 0: uneven parts, which lend nothing
+        like = [place for place, m in enumerate(self.motifs) if channels[1] and _lends(m, channels)]
+        if like and self.draw(st.sampled_from([False, False, True])):
+            place = self.draw(st.sampled_from(like))
+            motif = replace(
+                self.motifs[place].motif,
+                seed=motif.seed,
+                boundary="wrap" if motif.boundary == "wrap" else "zero",
+                weights_from=len(self.motifs) - place,
+            )
+        if source == 0 and motif.boundary == "valid":
+            motif = replace(motif, boundary="zero")
+        self.motifs.append(_Placed(motif, channels))
+        return replace(motif, source=source)
+
+
+def _common(inputs: int, outputs: int, parts: int) -> list[int]:
+    """The numbers of groups that divide source channels and each of the parts of the target's."""
+    if outputs % parts or not inputs:
+        return []
+    return [g for g in MOTIF_FIELDS["groups"].values if inputs % g == 0 and outputs // parts % g == 0]
+
+
+def _lends(placed: _Placed, channels: tuple[int, int]) -> bool:
+    return placed.channels == channels and placed.motif.mixing != "identity"
+
+
+@st.composite
+def _motifs(draw: st.DrawFn, side: int, divisible: list[int], *, taps: int, reach: int) -> MotifGene:
+    """Motifs that most often expand on a source of `side` x `side`; `divisible`: the groups its channels allow."""
+    mixings = [v for v in MOTIF_FIELDS["mixing"].values if v != "grouped" or divisible]
+    symmetries = [v for v in MOTIF_FIELDS["symmetry"].values if side > 1 or v in ("none", "even")]
+    one = st.integers(-1, 1)
+    optional: dict[str, Strategy[Any]] = {
+        "radius": st.sampled_from([1, 1, 2, 0, 3, 7]),
+        "taps": st.sampled_from([v for v in MOTIF_FIELDS["taps"].values if v <= taps]),
+        "mixing": st.sampled_from(mixings),
+        "seed": _any("seed"),
+        "edits": st.lists(st.tuples(one, one), max_size=2 if side > 1 else 0, unique=True).map(
+            lambda e: tuple(sorted(e))
+        ),
+        "sharing": _mostly("sheet", ("tile", "position"), 3),
+        "tile": _any("tile"),
+        "symmetry": _mostly("none", symmetries, 4),
+        "boundary": _mostly("zero", ("wrap", "valid") if side > 2 else ("wrap",), 3),
+    }
+    fields = draw(st.fixed_dictionaries({"groups": st.sampled_from(divisible or [2])}, optional=optional))
+    if side > 2 and draw(st.booleans()):
+        near = [r for r in range(1, reach + 1) if 2 * r < side]
+        fields["reach"] = draw(st.sampled_from([*near * 5, *range(1, reach + 1)]))
+        fields |= draw(st.fixed_dictionaries({}, optional={n: _any(n) for n in ("long_share", "pattern", "basis")}))
+    return _wired(MotifGene(**fields))
+
+
+def _wired(motif: MotifGene) -> MotifGene:
+    """A motif with a kernel: an odd one with more than its centre, no degenerate lattice, a small one if it crops."""
     plain = {"long_share": 0, "pattern": "box", "basis": MotifGene().basis}
-    sheets = tuple(replace(s, motifs=tuple(replace(m, **plain) for m in s.motifs)) for s in genome.sheets)
-    return replace(genome, sheets=sheets)
+    if motif.symmetry == "odd" or motif.edits:
+        motif = replace(motif, radius=max(1, motif.radius), taps=max(4, motif.taps), **plain)
+    if motif.boundary == "valid":
+        motif = replace(motif, radius=min(1, motif.radius), **plain)
+    return motif if valid(Genome(sheets=(SheetGene(motifs=(motif,)),))) else replace(motif, **plain)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from evonet.cli.output import Json, RunPath, number, percent, print_json, print_table
+from evonet.cli.output import Json, RunPath, percent, print_json, print_table
 from evonet.cli.running import DataDir
 
 if TYPE_CHECKING:
+    from evonet.genome.genes import Genome
+    from evonet.plan import Plan
     from evonet.store import Run
 
 _SHAPE = re.compile(r"(\d{1,6})x(\d{1,6})x(\d{1,6})")
@@ -33,9 +35,10 @@ def expand(
     classes: Annotated[int, typer.Option("--classes", min=1)] = 10,
     png: Annotated[Path | None, typer.Option("--png", help="Draw taps and masks.")] = None,
     npz: Annotated[Path | None, typer.Option("--npz", help="Save the full masks and weight slots.")] = None,
+    safetensors: Annotated[Path | None, typer.Option("--safetensors", help="The same as safetensors.")] = None,
     json: Json = False,
 ) -> None:
-    """What a genome means for images of one shape: stages, taps, masks, costs. Nothing is trained."""
+    """What a genome means for images of one shape: sheets, taps, masks, costs. Nothing is trained."""
     from evonet.genome.text import load
     from evonet.plan import expand as expand_genome
 
@@ -46,32 +49,40 @@ def expand(
         from evonet.report.pictures import draw_expansion
 
         draw_expansion(plan, png, title=genome.stem)
-    if npz:
-        from evonet.export import save_masks
+    if npz or safetensors:
+        from evonet.export.masks import save_masks
 
-        save_masks(plan, npz)
+        if npz:
+            save_masks(plan, npz, "npz")
+        if safetensors:
+            save_masks(plan, safetensors, "safetensors")
     if json:
         print_json(plan)
         return
-    from evonet.genome.code import encode
-    from evonet.report.drawing import LEGEND, draw_genome
-
-    print("\n".join(draw_genome(loaded)))
-    print(LEGEND)
-    header = ("stage", "mixing", "from", "to", "taps", "weights")
-    lines = []
-    for stage in plan.stages:
-        weights = 0 if stage.weight is None else plan.tensors[stage.weight].size
-        sizes = ("x".join(map(str, s)) for s in (stage.source, stage.target))
-        lines.append((stage.name, stage.mixing, *sizes, number(len(stage.taps)), number(weights)))
-    print_table(header, lines, left=("stage", "mixing"))
-    costs = plan.costs
-    print(
-        f"genome {len(encode(loaded))} bytes; {costs.weights:,} weights, {costs.connections:,} connections, "
-        f"{costs.macs:,} multiply-adds, {costs.neurons:,} neurons"
-    )
-    for file in filter(None, (png, npz)):
+    _print_expansion(loaded, plan)
+    for file in filter(None, (png, npz, safetensors)):
         print(f"wrote {file}")
+
+
+def _print_expansion(genome: Genome, plan: Plan) -> None:
+    from evonet.genome.code import encode
+    from evonet.plan.lowering import predicted
+    from evonet.plan.timing import CostTable
+    from evonet.report import expansion
+    from evonet.report.drawing import LEGEND
+
+    print("\n".join(expansion.draw_plan(genome, plan)))
+    print(LEGEND)
+    print_table(*expansion.distances(plan), left=("connections by distance",))
+    print_table(*expansion.costs(plan), left=("stage", "mixing", "computed as"))
+    milliseconds = predicted(plan, CostTable()) / 1e6
+    costs, size, bits = plan.costs, len(encode(genome)), expansion.mask_bits(plan)
+    print(
+        f"{costs.weights:,} weights, {costs.connections:,} connections, {costs.macs:,} multiply-adds, "
+        f"{costs.neurons:,} neurons"
+    )
+    print(f"{milliseconds:,.1f} ms predicted for the stages of a training step on 128 images (default cost table)")
+    print(f"genome {size:,} bytes, {8 * size:,} bits for masks of {bits:,} bits: 1 to {bits / (8 * size):,.0f}")
 
 
 def _shape(text: str) -> tuple[int, int, int]:
@@ -89,7 +100,9 @@ def export(
     best: Annotated[
         int, typer.Option("--best", min=1, help="The best so many; above 1 each in a folder of its own.")
     ] = 1,
-    format: Annotated[str, typer.Option("--format", help="Some of safetensors, pt, evo.")] = "safetensors,pt,evo",
+    format: Annotated[
+        str, typer.Option("--format", help="Some of safetensors, pt, evo, dense.")
+    ] = "safetensors,pt,evo",
     masks: Annotated[bool, typer.Option("--masks", help="The full masks too, as masks.npz.")] = False,
     data_dir: DataDir = None,
     json: Json = False,
@@ -161,10 +174,27 @@ def evaluate(
     )
 
 
-def doctor(json: Json = False) -> None:
+def doctor(
+    json: Json = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Measure how fast this machine computes motifs: a [costs] section.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="With --calibrate: a file for the section.")] = None,
+) -> None:
     """Whether this machine has what evonet needs; exit code 1 where something is missing."""
-    from evonet.doctor import examine
+    from evonet.doctor import calibrated, examine
 
+    if out is not None and not calibrate:
+        raise typer.BadParameter("-o FILE holds what --calibrate measures: give both or neither")
+    if calibrate:
+        section = calibrated()
+        if out is None:
+            print(section, end="")
+        else:
+            from evonet.files import write_whole
+
+            write_whole(out, section.encode())
+        return
     checks = examine()
     if json:
         print_json(checks)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from evonet.package import STEPS, Quantised
@@ -38,26 +37,3 @@ def quantise(weight: Tensor, step: int, dead_zone: float) -> Quantised:
 def dequantise(quantised: Quantised) -> Tensor:
     """Decoded weights: step x code in float32, exactly."""
     return torch.from_numpy(quantised.weights)
-
-
-def express(plan: Plan, tensors: Sequence[Quantised]) -> tuple[tuple[tuple[bool, ...], ...], list[Quantised]]:
-    """Switch off the taps whose codes are all zero, at least one tap per stage staying on.
-
-    Returns the expression and the tensors without the dead taps; what the network computes does not change.
-    """
-    kept = list(tensors)
-    expression = []
-    for stage in plan.stages:
-        if stage.weight is None:
-            expression.append((True,) * len(stage.taps))
-            continue
-        q = tensors[stage.weight]
-        live = _live(q.codes)
-        expression.append(tuple(bool(b) for b in live))
-        kept[stage.weight] = Quantised(step=q.step, codes=np.ascontiguousarray(q.codes[..., live]))
-    return tuple(expression), kept
-
-
-def _live(codes: NDArray[np.int16]) -> NDArray[np.bool_]:
-    live = np.asarray(codes.reshape(-1, codes.shape[-1]).any(axis=0), dtype=np.bool_)
-    return live if live.any() else np.arange(len(live)) == 0

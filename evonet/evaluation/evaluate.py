@@ -9,10 +9,12 @@ from torch import Tensor
 
 from evonet import seeds
 from evonet.compression.choice import Chooser, Codes
-from evonet.compression.codes import express, grid_of
+from evonet.compression.codes import grid_of
+from evonet.compression.express import cut, express
 from evonet.errors import GenomeError
-from evonet.evaluation.inherit import Inherited, inherit, pack_shadow, read_start
+from evonet.evaluation.inherit import Inherited, inherit
 from evonet.evaluation.measure import measure
+from evonet.evaluation.parents import pack_shadow, read_start
 from evonet.evaluation.settings import EvaluationSettings
 from evonet.genome.code import decode
 from evonet.genome.genes import Genome
@@ -67,7 +69,9 @@ class _Run:
     def __init__(self, evaluator: Evaluator, job: Job, genome: Genome, plan: Plan) -> None:
         self.e, self.job, self.genome, self.plan = evaluator, job, genome, plan
         self.finishing = job.rung < 0
-        self.network: Network = build(plan).to(evaluator.settings.device)
+        self.network: Network = build(plan, costs=evaluator.settings.costs).to(evaluator.settings.device)
+        if self.finishing and evaluator.settings.training.compile:
+            self.network.compile()
         self.settings = evaluator.settings.compression
         size = self.settings.finish_calibration if self.finishing else self.settings.calibration
         self.calibration = evaluator.calibration.sample(size)
@@ -167,13 +171,16 @@ class _Run:
         )
 
     def _pack(self, codes: Codes) -> bytes:
-        expression, tensors = express(self.plan, codes.tensors)
+        expression = express(self.plan, codes.tensors)
+        live = expand(
+            self.genome, input=self.e.input, classes=self.e.classes, expression=expression, budget=self.e.budget
+        )
         return pack(
             Package(
                 genome=decode(self.job.genome),
                 input=self.e.input,
                 classes=self.e.classes,
                 expression=expression,
-                tensors=tuple(tensors),
+                tensors=tuple(cut(live, codes.tensors)),
             )
         )

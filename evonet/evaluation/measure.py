@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
 
 from evonet.compression.choice import Codes
+from evonet.evaluation.kernels import kernel_of
 from evonet.job import Job, Measures
 from evonet.network import Network, decoded
 from evonet.package import unpack
-from evonet.plan import Plan
+from evonet.plan import Plan, Stage
 from evonet.training.quality import quality
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ FAR = 3  # Chebyshev distance beyond which a weight counts as long-range
 
 def measure(evaluator: Evaluator, job: Job, package: bytes, plan: Plan, codes: Codes) -> Measures:
     """What is known of `package`; `plan` and `codes` are of the genome with all taps on."""
-    network = decoded(unpack(package)).to(evaluator.settings.device)
+    network = decoded(unpack(package), costs=evaluator.settings.costs).to(evaluator.settings.device)
     loss, accuracy = quality(network, evaluator.validation)
     choice_loss = choice_accuracy = None
     if job.rung < 0 or job.rung >= evaluator.settings.top_rung:
@@ -48,15 +50,23 @@ def measure(evaluator: Evaluator, job: Job, package: bytes, plan: Plan, codes: C
 def long_share(network: Network) -> float:
     """The share of summed absolute weight at offsets beyond Chebyshev distance 3, over all motifs; 0 without weights.
 
-    Offsets count in positions of the motif's source sheet. Stages of one tap (channel mixing) have no distance.
+    Offsets count in positions of the motif's source sheet, weights of a symmetry once for every tap that has them.
+    Stages of one tap (channel mixing) and motifs that cover their source (reduction `all`) have no distance.
     """
     far = total = 0.0
     weights = network.weights
-    for stage in network.plan.stages:
+    for stage in _reaching(network.plan):
         if stage.weight is None or len(stage.all_taps) == 1:
             continue
-        per_tap = weights[stage.weight].detach().abs().flatten(0, -2).sum(0).double()
-        is_far = torch.tensor([max(abs(dy), abs(dx)) > FAR for dy, dx in stage.taps], device=per_tap.device)
+        per_tap = kernel_of(stage, weights[stage.weight].detach().cpu()).weight.abs().double().sum((0, 1, 2))
+        is_far = torch.tensor([max(abs(dy), abs(dx)) > FAR for dy, dx in stage.taps])
         far += float(per_tap[is_far].sum())
         total += float(per_tap.sum())
     return far / total if total else 0.0
+
+
+def _reaching(plan: Plan) -> Iterator[Stage]:
+    """The stages whose taps are offsets from a position."""
+    for sheet in plan.sheets:
+        for branch in (*(sheet.incoming if sheet.reduction != "all" else ()), *sheet.recurrent):
+            yield from branch.stages

@@ -3,14 +3,16 @@
 import msgspec
 
 from evonet.compression.settings import CompressionSettings
+from evonet.plan.timing import CostTable
 from evonet.training.settings import BudgetSettings, TrainingSettings
 
-VERSION = 1  # of what an evaluation computes: part of every evaluation key
+VERSION = 2  # of what an evaluation computes: part of every evaluation key
 
 
 class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     training: TrainingSettings = TrainingSettings()
     compression: CompressionSettings = CompressionSettings()
     budget: BudgetSettings = BudgetSettings()
+    costs: CostTable = CostTable()  # which lowering computes a stage, and so the order of its sums
     top_rung: int = 1  # from here on, and in finishing, the choice split is measured too
     device: str = "cpu"

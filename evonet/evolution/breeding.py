@@ -2,7 +2,7 @@
 mating list).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from evonet.evolution.bands import Entry
@@ -15,7 +15,7 @@ from evonet.genome.sampling import Limits, sample
 from evonet.genome.variation import vary
 from evonet.seeds import Stream
 
-Admit = Callable[[Genome], bool]
+Admit = Callable[[Genome], Genome | None]
 TRIES = 20
 
 
@@ -29,7 +29,10 @@ class Birth(NamedTuple):
 
 
 class Breeder:
-    """Draws genomes that `admit` lets pass; `admit` must be pure (does it expand within the budget?)."""
+    """Draws genomes that `admit` lets pass; it must be pure.
+
+    `admit`: the nearest genome that expands within the budget, or None.
+    """
 
     def __init__(self, settings: SearchSettings, limits: Limits, *, seed: int, admit: Admit) -> None:
         self._settings = settings
@@ -41,13 +44,14 @@ class Breeder:
         """A sampled genome. Should none of the tries be admitted, the last one goes on and its job is `Rejected`."""
         for attempt in range(TRIES):
             genome = sample(Stream(self._seed, "sample", n, attempt), self._limits)
-            if self._admit(genome):
-                break
+            fitted = self._admit(genome)
+            if fitted is not None:
+                return Birth("found", fitted, (), "sample")
         return Birth("found", genome, (), "sample")
 
-    def breed(self, n: int, mating: Sequence[Entry]) -> Birth:
+    def breed(self, n: int, mating: Sequence[Entry], rates: Mapping[str, float]) -> Birth:
         """A child of one or two parents from the mating list; with the share `fresh`, or after too many tries,
-        a founder.
+        a founder. `rates` of operators as in `evonet.genome.variation.rates_of`.
         """
         draw = Stream(self._seed, "parents", n)
         if draw.chance(self._settings.fresh):
@@ -58,9 +62,10 @@ class Breeder:
             genome = cross(genome, _genome(parents[1]), Stream(self._seed, "cross", n))
         for attempt in range(TRIES):
             stream = Stream(self._seed, "vary", n, attempt)
-            child, operator = vary(genome, stream, self._limits, self._settings.rates)
-            if self._admit(child):
-                return Birth("breed", child, parents, "+".join(["cross"] * (len(parents) - 1) + [operator]))
+            child, operator = vary(genome, stream, self._limits, rates)
+            fitted = self._admit(child)
+            if fitted is not None:
+                return Birth("breed", fitted, parents, "+".join(["cross"] * (len(parents) - 1) + [operator]))
         return self.found(n)
 
     def _parents(self, draw: Stream, mating: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -20,6 +20,8 @@ import msgspec
 from evonet.errors import StoreError
 from evonet.evolution.bands import Entry
 from evonet.evolution.breeding import Admit, Birth, Breeder
+from evonet.evolution.credit import Credits
+from evonet.evolution.drift import shuffled
 from evonet.evolution.finalists import Finalists, by_choice
 from evonet.evolution.keys import keyed
 from evonet.evolution.pools import Pools
@@ -30,6 +32,7 @@ from evonet.genome.code import encode
 from evonet.genome.ids import ids_of, stamp
 from evonet.genome.sampling import Limits
 from evonet.job import Job, Outcome, Scored, Start
+from evonet.seeds import Stream
 
 FINISH_RUNG = -1
 
@@ -59,7 +62,7 @@ class Search:
         limits: what sampled and varied genomes keep to.
         context: stands for everything else that outcomes depend on: data, evaluation settings and version.
         brief_examples: training examples of one evaluation on the first rung, the unit of the bands; at least 1.
-        admit: whether a genome expands within the budget; pure.
+        admit: the genome fitted to the data's shape, or None if it does not expand within the budget; pure.
         genomes: seed genomes, founded first.
     """
 
@@ -84,6 +87,7 @@ class Search:
         self.best: Entry | None = None  # of all that was told, by validation score; for display only
         self._seed, self._context, self._weights, self._genomes = seed, context, weights, tuple(genomes)
         self._breeder = Breeder(settings, limits, seed=seed, admit=admit)
+        self._credits = Credits(settings.rates, adapt=settings.adapt)
         self._pools = Pools(settings, seed=seed, brief=brief_examples)
         self._finalists = Finalists(settings.finish_best, top_rung=len(settings.rungs) - 1)
         self._news: dict[int, Entry] = {}  # told, in no pool yet
@@ -150,7 +154,8 @@ class Search:
         """The best finished individual by choice score, else the best that would have been; None if nothing was
         scored.
         """
-        return next(iter(by_choice(self._finished) or self._finalists.best()), None)
+        finished = self._judged(sorted(self._finished, key=lambda entry: entry.decision), "finish")
+        return next(iter(by_choice(finished) or self._finalists.best()), None)
 
     def _visible_blocks(self) -> int:
         return max(0, (self.next - self.settings.lag + 1) // self.settings.block)
@@ -162,12 +167,19 @@ class Search:
             first = self._pools.blocks * size
             if min(self.open, default=self.next) < first + size:
                 return
-            self._pools.fold(self._taken(range(first, first + size)))
+            block = range(first, first + size)
+            scored = self._taken(block)
+            self._credits.fold(block, scored)
+            self._pools.fold(scored)
         if self.stopped() and not self.open and self._finals is None:
             self._finals = deque(self._finishing())
 
-    def _taken(self, block: Sequence[int]) -> list[Entry]:
-        scored = [self._news.pop(n) for n in block if n in self._news]
+    def _judged(self, scored: Sequence[Entry], where: int | str) -> Sequence[Entry]:
+        """As selection sees them: in the drift control, with each other's scores."""
+        return shuffled(scored, Stream(self._seed, "drift", where)) if self.settings.drift else scored
+
+    def _taken(self, block: Sequence[int]) -> Sequence[Entry]:
+        scored = self._judged([self._news.pop(n) for n in block if n in self._news], self._pools.blocks)
         for entry in scored:
             self._finalists.consider(entry)
         return scored
@@ -185,7 +197,10 @@ class Search:
             return Birth("seed", self._genomes[n], (), "seed")
         if n < self.settings.founders or not self._pools.mating:
             return self._breeder.found(n)
-        return self._breeder.breed(n, self._pools.mating)
+        birth = self._breeder.breed(n, self._pools.mating, self._credits.rates)
+        if birth.parents:
+            self._credits.born(n, birth.operator, birth.parents)
+        return birth
 
     def _born(self, birth: Birth) -> Decision:
         heirs = birth.parents if self.settings.inherit else ()

@@ -36,7 +36,9 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     finish_best: Annotated[int, Meta(ge=0)] = 2  # individuals that are finished
     genomes: tuple[str, ...] = ()  # seed genomes: the first decisions found them
     rates: dict[str, Annotated[float, Meta(ge=0)]] = {}  # operator rates that differ from the defaults
+    adapt: Share = 0.0  # how fast rates follow what operators gain (evolution/credit.py); 0 = fixed; no gain shown yet
     inherit: bool = True  # children start from their parents' weights
+    drift: bool = False  # the control: within every block, scores are shuffled before anybody sees them
 
     @property
     def block(self) -> int:

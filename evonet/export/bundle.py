@@ -16,13 +16,14 @@ from evonet.errors import ExportError
 from evonet.export.card import Measured, write_card
 from evonet.export.check import check
 from evonet.export.masks import save_masks
-from evonet.export.module import write_module
+from evonet.export.module import Module, write_dense, write_module
 from evonet.files import sync
 from evonet.genome.text import to_toml
 from evonet.network import Network, decoded
 from evonet.package import unpack
 
-FORMATS = ("safetensors", "pt", "evo")
+FORMATS = ("safetensors", "pt", "evo", "dense")
+DEFAULT = FORMATS[:3]
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,19 @@ def export(
     package: bytes,
     out: Path,
     *,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] = DEFAULT,
     masks: bool = False,
     card: Mapping[str, Measured] | None = None,
 ) -> Exported:
     """Write the network of `package` into the new folder `out`.
 
     Always card.md; model.evo, model.safetensors and model.pt by `formats`, the latter two with model.py, the code that
-    loads them; masks.npz if `masks`. `card` holds measured numbers to print, in order.
+    loads them. Format dense: the expanded network as masked Linear layers, dense.safetensors with dense.py. masks.npz
+    if `masks`. `card` holds measured numbers to print, in order.
 
     Raises:
-        ExportError: `out` exists, a format is unknown, a file cannot be written, or the reloaded weights do not give
-            the network's own logits. Nothing is left behind.
+        ExportError: `out` exists, a format is unknown, matrices or masks would be too large, a file cannot be written,
+            or the reloaded weights do not give the network's own logits. Nothing is left behind.
         PackageError: the package is damaged.
     """
     out = Path(out)
@@ -91,21 +93,29 @@ def _write_models(draft: Path, network: Network, package: bytes, genome: str, fo
     """Write the files that hold the network, and give the largest difference after reloading."""
     if "evo" in formats:
         (draft / "model.evo").write_bytes(package)
-    weights = [weight.detach().numpy() for weight in network.weights]
-    module = write_module(network.plan, weights, genome=genome)
-    tensors = {name: torch.from_numpy(array) for name, array in module.tensors.items()}
-    weight_files = []
-    if "safetensors" in formats:
-        weight_files.append(draft / "model.safetensors")
-        weight_files[-1].write_bytes(save(tensors, metadata={"format": "pt"}))  # save_file would make it private (0600)
-    if "pt" in formats:
-        weight_files.append(draft / "model.pt")
-        torch.save(tensors, weight_files[-1])
-    if not weight_files:
-        return None
-    model = draft / "model.py"
-    model.write_text(module.source, encoding="utf-8")
-    return check(network, model, weight_files)
+    weights = [weight.detach().numpy() for weight in network.weights]  # `check` leaves these float32 arrays alone
+    differences = []
+    if kinds := [kind for kind in ("safetensors", "pt") if kind in formats]:
+        written = write_module(network.plan, weights, genome=genome)
+        differences.append(_write_checked(draft, "model", written, kinds, network))
+    if "dense" in formats:
+        written = write_dense(network.plan, weights, genome=genome)
+        differences.append(_write_checked(draft, "dense", written, ["safetensors"], network))
+    return max(differences, default=None)
+
+
+def _write_checked(draft: Path, name: str, module: Module, kinds: Sequence[str], network: Network) -> float:
+    """Write the code and its weights in every kind of file, and give the largest difference after reloading."""
+    tensors = {key: torch.from_numpy(array) for key, array in module.tensors.items()}
+    files = [draft / f"{name}.{kind}" for kind in kinds]
+    for file in files:
+        if file.suffix == ".pt":
+            torch.save(tensors, file)
+        else:
+            file.write_bytes(save(tensors, metadata={"format": "pt"}))  # save_file would make it private (0600)
+    code = draft / f"{name}.py"
+    code.write_text(module.source, encoding="utf-8")
+    return check(network, code, files)
 
 
 def _sha256(file: Path) -> str:

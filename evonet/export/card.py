@@ -37,7 +37,8 @@ def write_card(
     if measured:
         sections.append("## Measured\n\n" + _table("measure", measured))
     if difference is not None:
-        sections.append(_USE.format(weights=next(name for name in ("model.safetensors", "model.pt") if name in files)))
+        weights = next(name for name in ("model.safetensors", "model.pt", "dense.safetensors") if name in files)
+        sections.append(_USE.format(weights=weights, module=weights.split(".")[0]))
         sections.append(
             "Before this folder was written, the weights were reloaded in a fresh interpreter without evonet; "
             f"the logits differ from the network's own by at most {difference:.1g} of the largest."
@@ -54,7 +55,7 @@ _USE = """\
 
 ```python
 import torch
-from model import load  # model.py in this folder; plain PyTorch
+from {module} import load  # {module}.py in this folder; plain PyTorch
 
 net = load("{weights}")
 logits = net(images)  # float32, (batch, channels, height, width), values in [0, 1]

@@ -10,7 +10,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from evonet.genome.check import valid
-from evonet.genome.genes import GeneId, Genome, SheetGene
+from evonet.genome.genes import GeneId, Genome, MotifGene, SheetGene
 from evonet.genome.ids import IdGene, genes_of
 from evonet.genome.steps import self_motif
 from evonet.seeds import Stream
@@ -21,8 +21,9 @@ G = TypeVar("G", bound=IdGene)
 def cross(a: Genome, b: Genome, stream: Stream) -> Genome:
     """A child with the sheets and motifs of `a`; each gene whose id `b` has too is taken from `a` or `b` evenly.
 
-    A sheet's fields and each of its motifs are taken apart from each other. Ids are those of `a`. Returns `a` itself
-    where they share no gene or where the mix would not pass `check`.
+    A sheet's fields and each of its motifs are taken apart from each other. What a motif reads and whose weights it
+    has are structure; a motif that has another's weights in either parent is as in `a`. Ids are those of `a`. Returns
+    `a` itself where they share no gene or where the mix would not pass `check`.
     """
     others: dict[GeneId, IdGene] = {gene.id: gene for gene in genes_of(b) if gene.id is not None}
     child = replace(
@@ -34,9 +35,14 @@ def cross(a: Genome, b: Genome, stream: Stream) -> Genome:
 
 
 def _sheet(sheet: SheetGene, others: dict[GeneId, IdGene], stream: Stream) -> SheetGene:
-    motifs = tuple(_either(motif, others, stream) for motif in sheet.motifs)
+    motifs = tuple(_motif(motif, others, stream) for motif in sheet.motifs)
     mixed = replace(_either(sheet, others, stream), motifs=motifs)
     return mixed if self_motif(mixed) is not None else replace(mixed, repeats=1)  # the other parent may have had one
+
+
+def _motif(own: MotifGene, others: dict[GeneId, IdGene], stream: Stream) -> MotifGene:
+    mixed = _either(own, others, stream)
+    return own if own.weights_from or mixed.weights_from else replace(mixed, source=own.source)
 
 
 def _either(own: G, others: dict[GeneId, IdGene], stream: Stream) -> G:

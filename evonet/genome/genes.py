@@ -41,13 +41,13 @@ class MotifGene(Gene, frozen=True, kw_only=True):
     pattern: Pattern = "box"
     seed: int = 0
     basis: tuple[int, int, int, int] = (2, 0, 0, 2)  # lattice vectors (dy, dx), (dy, dx)
-    edits: tuple[tuple[int, int], ...] = ()  # single offsets toggled
+    edits: tuple[tuple[int, int], ...] = ()  # single offsets (dy, dx) toggled after all else
     mixing: Mixing = "full"
     groups: int = 2
-    sharing: Sharing = "sheet"
-    tile: int = 2
+    sharing: Sharing = "sheet"  # which target positions have the same weights: all; those of a tile; none
+    tile: int = 2  # the sheet is cut into tile x tile regions, or fewer where it is smaller
     symmetry: Symmetry = "none"
-    weights_from: int = 0  # 0 own; k = the motif k places back
+    weights_from: int = 0  # 0 own; k = the motif k places back, a sheet's self motifs counted after its others
     boundary: Boundary = "zero"
     id: GeneId | None = None
 

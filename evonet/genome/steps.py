@@ -27,8 +27,23 @@ def put_motif(genome: Genome, k: int, m: int, motif: MotifGene) -> Genome:
 
 
 def self_motif(sheet: SheetGene) -> int | None:
-    """The place of the sheet's motif on itself."""
+    """The place of the sheet's first motif on itself."""
     return next((m for m, motif in enumerate(sheet.motifs) if motif.source == 0), None)
+
+
+def incoming(sheet: SheetGene) -> list[int]:
+    """The places of the sheet's motifs that read others."""
+    return [m for m, motif in enumerate(sheet.motifs) if motif.source != 0]
+
+
+def choose_motif(
+    genome: Genome, stream: Stream, applies: Callable[[MotifGene], bool]
+) -> tuple[int, int, MotifGene] | None:
+    """(sheet, place, motif) of one of the motifs to which it `applies`."""
+    places = [
+        (k, m, motif) for k, sheet in enumerate(genome.sheets) for m, motif in enumerate(sheet.motifs) if applies(motif)
+    ]
+    return stream.choice(places) if places else None
 
 
 def neighbour(field: Field, value: Any, stream: Stream, limits: Limits) -> Any | None:
@@ -64,9 +79,36 @@ def step_motif(name: str, applies: Callable[[MotifGene], bool] = lambda _: True)
             return None
         k, m, motif = found
         value = neighbour(MOTIF_FIELDS[name], getattr(motif, name), stream, limits)
-        return None if value is None else put_motif(genome, k, m, replace(motif, **{name: value}))
+        if value is None:
+            return None
+        return put_motif(genome, k, m, replace(motif, **{name: value}))
 
     return apply
+
+
+def step_mixing(genome: Genome, stream: Stream, limits: Limits) -> Genome | None:
+    """Another mixing of one motif. The number of groups, idle until now, comes within the limits."""
+    k, m, motif = _any_motif(genome, stream)
+    mixing = neighbour(MOTIF_FIELDS["mixing"], motif.mixing, stream, limits)
+    if mixing is None:
+        return None
+    groups = min(motif.groups, limits.groups_max) if mixing == "grouped" else motif.groups
+    return put_motif(genome, k, m, replace(motif, mixing=mixing, groups=groups))
+
+
+def step_sharing(genome: Genome, stream: Stream, limits: Limits) -> Genome | None:
+    """Weights of one motif for the whole sheet, for every tile, or for every position."""
+    k, m, motif = _any_motif(genome, stream)
+    sharing = neighbour(MOTIF_FIELDS["sharing"], motif.sharing, stream, limits)
+    if sharing is None or motif.mixing == "identity":
+        return None
+    tile = min(motif.tile, limits.tile_max) if sharing == "tile" else motif.tile
+    return put_motif(genome, k, m, replace(motif, sharing=sharing, tile=tile))
+
+
+def _any_motif(genome: Genome, stream: Stream) -> tuple[int, int, MotifGene]:
+    places = [(k, m, motif) for k, sheet in enumerate(genome.sheets) for m, motif in enumerate(sheet.motifs)]
+    return stream.choice(places)
 
 
 def step_readout(name: str) -> Apply:
@@ -79,40 +121,24 @@ def step_readout(name: str) -> Apply:
     return apply
 
 
-def step_long_share(genome: Genome, stream: Stream, limits: Limits) -> Genome | None:
-    """Move the long share of one motif by a sixteenth. The first long taps of a motif draw their pattern."""
-    found = choose_motif(genome, stream, lambda motif: motif.taps > 1)
-    if found is None:
+def step_kind(genome: Genome, stream: Stream, limits: Limits) -> Genome | None:
+    """Another kind of readout; a direct one pools all of the sheet, in one way."""
+    readout = genome.readout
+    kind = neighbour(READOUT_FIELDS["kind"], readout.kind, stream, limits)
+    if kind is None:
         return None
-    k, m, motif = found
-    share = neighbour(MOTIF_FIELDS["long_share"], motif.long_share, stream, limits)
-    if share is None:
-        return None
-    if motif.long_share == 0:  # pattern and reach were idle until now, so they may lie outside the limits
-        pattern = stream.choice(limits.patterns)
-        motif = replace(motif, pattern=pattern, reach=min(motif.reach, limits.reach_max))
-    return put_motif(genome, k, m, replace(motif, long_share=share))
+    if kind == "direct":
+        readout = replace(readout, grid=1, pooling="max" if readout.pooling == "max" else "mean")
+    return replace(genome, readout=replace(readout, kind=kind))
 
 
-def step_basis(genome: Genome, stream: Stream, limits: Limits) -> Genome | None:
-    """Move one number of one lattice vector by one."""
-    found = choose_motif(genome, stream, lambda motif: long_taps(motif) > 0 and motif.pattern == "lattice")
-    if found is None:
-        return None
-    k, m, motif = found
-    i = stream.below(4)
-    moved = neighbour(MOTIF_FIELDS["basis"], motif.basis[i], stream, limits)
-    y0, x0, y1, x1 = (moved if j == i else v for j, v in enumerate(motif.basis))
-    return put_motif(genome, k, m, replace(motif, basis=(y0, x0, y1, x1)))
-
-
-def choose_motif(
-    genome: Genome, stream: Stream, applies: Callable[[MotifGene], bool]
-) -> tuple[int, int, MotifGene] | None:
-    places = [
-        (k, m, motif) for k, sheet in enumerate(genome.sheets) for m, motif in enumerate(sheet.motifs) if applies(motif)
-    ]
-    return stream.choice(places) if places else None
+def step_source(genome: Genome, stream: Stream, limits: Limits) -> Genome | None:
+    """One motif that reads another sheet, or the images, reads another of those before it."""
+    places = [(k, m) for k, sheet in enumerate(genome.sheets) for m in incoming(sheet)]
+    k, m = stream.choice(places)
+    motif = genome.sheets[k].motifs[m]
+    others = [s for s in range(1, min(k + 1, limits.skip_max) + 1) if s != motif.source]
+    return put_motif(genome, k, m, replace(motif, source=stream.choice(others))) if others else None
 
 
 def reads_long(motif: MotifGene) -> bool:

@@ -31,7 +31,6 @@ class Field:
     group: str  # fields of one group share a flag in the code
     values: Sequence[Value]  # of the field, or of each of its numbers where `form` is not "one"
     default: Any  # as in genes.py
-    computed: Sequence[Value]  # what networks can do today; the rest has its place in the format
     step: int = 0  # how far one mutation moves along `values`; 0: the values have no order
     form: Form = "one"  # "vector": a tuple of as many numbers as the default; "offsets": at most EDITS_MAX pairs
     coded: tuple[Value, ...] = field(
@@ -56,19 +55,10 @@ def _rows(plain: Gene) -> Callable[..., Field]:
         name: str,
         values: Sequence[Value],
         *,
-        computed: Sequence[Value] | None = None,
         step: int = 0,
         form: Form = "one",
     ) -> Field:
-        return Field(
-            name=name,
-            group=group,
-            values=values,
-            default=getattr(plain, name),
-            computed=values if computed is None else computed,
-            step=step,
-            form=form,
-        )
+        return Field(name=name, group=group, values=values, default=getattr(plain, name), step=step, form=form)
 
     return row
 
@@ -76,11 +66,11 @@ def _rows(plain: Gene) -> Callable[..., Field]:
 _sheet = _rows(SheetGene())
 SHEET: tuple[Field, ...] = (
     _sheet("shape", "channels", LADDER, step=1),
-    _sheet("shape", "reduction", get_args(genes.Reduction), computed=("none", "stride", "max", "mean")),
+    _sheet("shape", "reduction", get_args(genes.Reduction)),
     _sheet("response", "activation", get_args(genes.Activation)),
     _sheet("response", "norm", get_args(genes.Norm)),
     _sheet("flow", "bias", get_args(genes.Bias)),
-    _sheet("flow", "join", get_args(genes.Join), computed=("add",)),
+    _sheet("flow", "join", get_args(genes.Join)),
     _sheet("flow", "residual", _FLAG),
     _sheet("flow", "repeats", range(1, 9), step=1),
 )
@@ -89,27 +79,27 @@ _motif = _rows(MotifGene())
 MOTIF: tuple[Field, ...] = (
     _motif("window", "radius", range(8), step=1),
     _motif("window", "taps", range(1, 129), step=2),
-    _motif("kind", "source", range(16), computed=(0, 1)),
-    _motif("kind", "mixing", get_args(genes.Mixing), computed=("full", "depthwise", "separable", "identity")),
+    _motif("kind", "source", range(16)),
+    _motif("kind", "mixing", get_args(genes.Mixing)),
     _motif("long", "long_share", range(17), step=1),
     _motif("long", "reach", range(1, 32), step=1),
     _motif("long", "pattern", get_args(genes.Pattern)),
     _motif("long", "seed", range(256)),
     _motif("long", "basis", range(-15, 16), step=1, form="vector"),
-    _motif("rare", "edits", range(-31, 32), computed=(), form="offsets"),
+    _motif("rare", "edits", range(-31, 32), form="offsets"),
     _motif("rare", "groups", (2, 4, 8, 16), step=1),
-    _motif("rare", "sharing", get_args(genes.Sharing), computed=("sheet",)),
+    _motif("rare", "sharing", get_args(genes.Sharing)),
     _motif("rare", "tile", range(1, 9), step=1),
-    _motif("rare", "symmetry", get_args(genes.Symmetry), computed=("none",)),
-    _motif("rare", "weights_from", range(16), computed=(0,)),
-    _motif("rare", "boundary", get_args(genes.Boundary), computed=("zero",)),
+    _motif("rare", "symmetry", get_args(genes.Symmetry)),
+    _motif("rare", "weights_from", range(16)),
+    _motif("rare", "boundary", get_args(genes.Boundary)),
 )
 
 _readout = _rows(ReadoutGene())
 READOUT: tuple[Field, ...] = (
     _readout("readout", "pooling", get_args(genes.Pooling)),
     _readout("readout", "grid", range(1, 9), step=1),
-    _readout("readout", "kind", get_args(genes.ReadoutKind), computed=("linear", "direct")),
+    _readout("readout", "kind", get_args(genes.ReadoutKind)),
 )
 
 _saccade = _rows(SaccadeGene())

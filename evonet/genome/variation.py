@@ -10,65 +10,107 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from evonet.errors import ConfigError
+from evonet.genome.branches import (
+    add_motif,
+    add_rough_self_motif,
+    add_self_motif,
+    copy_motif,
+    remove_motif,
+    remove_self_motif,
+    share_motif,
+    tie,
+    untie,
+)
 from evonet.genome.check import valid
+from evonet.genome.forms import fill_mixing, free_kernel, part_tiles
 from evonet.genome.genes import Genome
 from evonet.genome.ids import anonymous
 from evonet.genome.limits import Limits, breaches
+from evonet.genome.offsets import grow_taps, redraw_basis, shift_tap, step_basis, step_long_share, toggle_tap
 from evonet.genome.steps import (
     Apply,
     put_motif,
     reads_long,
     reads_seed,
     self_motif,
-    step_basis,
-    step_long_share,
+    step_kind,
+    step_mixing,
     step_motif,
     step_readout,
+    step_sharing,
     step_sheet,
+    step_source,
 )
-from evonet.genome.structure import (
-    add_self_motif,
-    copy_motif,
-    delete_sheet,
-    duplicate_sheet,
-    insert_sheet,
-    remove_self_motif,
-)
+from evonet.genome.structure import delete_sheet, duplicate_sheet, insert_sheet, widen
+from evonet.genome.wiring import joins
 from evonet.seeds import Stream
 
 
 class Operator(NamedTuple):
-    """One way to vary a genome, and how often it is drawn beside the others."""
+    """One way to vary a genome, and how often it is drawn beside the others.
+
+    `keeps`: it is growth. With the parent's weights, and zero where inheritance starts new ones at zero, every child
+    computes what its parent did, whatever the images.
+    """
 
     rate: float
     apply: Apply
+    keeps: bool = False
 
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(
     {
-        "channels": Operator(3.0, step_sheet("channels")),
+        # fields of a sheet
+        "channels": Operator(2.0, step_sheet("channels")),
         "activation": Operator(1.5, step_sheet("activation")),
         "norm": Operator(0.7, step_sheet("norm")),
         "bias": Operator(0.3, step_sheet("bias")),
         "reduction": Operator(1.0, step_sheet("reduction")),
         "residual": Operator(0.5, step_sheet("residual")),
+        "join": Operator(0.2, step_sheet("join", joins)),
         "repeats": Operator(0.7, step_sheet("repeats", lambda sheet: self_motif(sheet) is not None)),
-        "taps": Operator(3.0, step_motif("taps")),
+        # which taps
+        "taps": Operator(2.0, step_motif("taps")),
+        "grow_taps": Operator(1.0, grow_taps, keeps=True),
+        "toggle_tap": Operator(0.7, toggle_tap),
+        "shift_tap": Operator(0.7, shift_tap),
         "long_share": Operator(2.0, step_long_share),
         "radius": Operator(1.0, step_motif("radius", lambda motif: motif.taps > 1)),
         "reach": Operator(1.0, step_motif("reach", reads_long)),
         "pattern": Operator(1.0, step_motif("pattern", reads_long)),
         "basis": Operator(1.0, step_basis),
+        "redraw_basis": Operator(0.1, redraw_basis),
         "reseed": Operator(0.2, step_motif("seed", reads_seed)),
-        "mixing": Operator(1.5, step_motif("mixing")),
+        # which weights
+        "mixing": Operator(1.3, step_mixing),
+        "fill_mixing": Operator(0.2, fill_mixing, keeps=True),
+        "groups": Operator(0.2, step_motif("groups", lambda motif: motif.mixing == "grouped")),
+        "sharing": Operator(0.1, step_sharing),
+        "tile": Operator(0.1, step_motif("tile", lambda motif: motif.sharing == "tile")),
+        "part_tiles": Operator(0.1, part_tiles, keeps=True),
+        "symmetry": Operator(0.3, step_motif("symmetry", lambda motif: motif.mixing != "identity")),
+        "free_kernel": Operator(0.1, free_kernel, keeps=True),
+        "boundary": Operator(0.2, step_motif("boundary")),
+        "share_motif": Operator(0.15, share_motif),
+        "tie": Operator(0.15, tie),
+        "untie": Operator(0.1, untie, keeps=True),
+        # motifs
+        "add_motif": Operator(0.6, add_motif, keeps=True),
+        "remove_motif": Operator(0.4, remove_motif),
+        "add_self_motif": Operator(0.5, add_self_motif, keeps=True),
+        "add_rough_self_motif": Operator(0.3, add_rough_self_motif),
+        "remove_self_motif": Operator(0.4, remove_self_motif),
+        "copy_motif": Operator(0.4, copy_motif),
+        "source": Operator(0.3, step_source),
+        # sheets
+        "widen": Operator(1.0, widen, keeps=True),
+        "insert_sheet": Operator(1.0, insert_sheet, keeps=True),
+        "delete_sheet": Operator(0.7, delete_sheet),
+        "duplicate_sheet": Operator(0.4, duplicate_sheet),
+        # readout
         "pooling": Operator(0.7, step_readout("pooling")),
         "grid": Operator(0.7, step_readout("grid")),
-        "insert_sheet": Operator(1.0, insert_sheet),
-        "delete_sheet": Operator(0.7, delete_sheet),
-        "duplicate_sheet": Operator(0.5, duplicate_sheet),
-        "add_self_motif": Operator(0.7, add_self_motif),
-        "remove_self_motif": Operator(0.4, remove_self_motif),
-        "copy_motif": Operator(0.5, copy_motif),
+        "readout": Operator(0.3, step_kind),
     }
 )
 _TRIES = 40

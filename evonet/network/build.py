@@ -9,12 +9,18 @@ from evonet.errors import PackageError
 from evonet.network.network import Network
 from evonet.package import Package, unpack
 from evonet.plan import Plan, expand
+from evonet.plan.timing import CostTable
 from evonet.plan.types import Tensor as Slots
 
 
-def build(plan: Plan, *, dtype: torch.dtype = torch.float32, masked: bool = False) -> Network:
-    """A network of `plan` with zero weights; `masked` computes by the reference, the masked matrices."""
-    return Network(plan, dtype=dtype, masked=masked)
+def build(
+    plan: Plan, *, dtype: torch.dtype = torch.float32, masked: bool = False, costs: CostTable | None = None
+) -> Network:
+    """A network of `plan` with zero weights; `masked` computes by the reference, the masked matrices.
+
+    `costs`: what the lowerings are chosen by; None is the default table.
+    """
+    return Network(plan, dtype=dtype, masked=masked, costs=costs)
 
 
 def initialise(plan: Plan, seed: int) -> list[Tensor]:
@@ -34,10 +40,10 @@ def _draw(tensor: Slots, generator: torch.Generator) -> Tensor:
     return scale * torch.randn(tensor.shape, generator=generator)
 
 
-def decoded(package: Package) -> Network:
-    """The network that a package holds, in evaluation mode."""
+def decoded(package: Package, *, costs: CostTable | None = None) -> Network:
+    """The network that a package holds, in evaluation mode; `costs` as in `build`."""
     plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
-    network = build(plan)
+    network = build(plan, costs=costs)
     with torch.no_grad():
         for parameter, quantised in zip(network.weights, package.tensors, strict=True):
             parameter.copy_(torch.from_numpy(quantised.weights))

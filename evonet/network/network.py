@@ -8,10 +8,14 @@ from torch import Tensor, nn
 
 from evonet.genome.genes import Activation
 from evonet.network.norm import EPS, rms_norm
-from evonet.network.stages import StageFunction, lowered, reference
-from evonet.plan.types import Plan, ReadoutPlan, SheetPlan, Stage
+from evonet.network.readout import Readout
+from evonet.network.stages import lowered, reference
+from evonet.plan.lowering import GatherPart, Lowering, choose
+from evonet.plan.timing import CostTable
+from evonet.plan.types import INPUT, Branch, Plan, SheetPlan
 
 LEAK = 0.125  # slope of leaky relu: steep enough that a zero-initialised new sheet learns
+Weights = Sequence[Tensor]
 
 
 class Network(nn.Module):
@@ -21,44 +25,108 @@ class Network(nn.Module):
     other tensors in their place, in the order of `plan.tensors`: how training sees quantised weights.
     """
 
-    def __init__(self, plan: Plan, *, dtype: torch.dtype = torch.float32, masked: bool = False) -> None:
-        """`masked`: compute every stage as a masked matrix, the reference, instead of its lowering."""
+    def __init__(
+        self, plan: Plan, *, dtype: torch.dtype = torch.float32, masked: bool = False, costs: CostTable | None = None
+    ) -> None:
+        """`masked`: compute every stage as a masked matrix, the reference, instead of its lowering.
+
+        `costs`: what the lowerings are chosen by; None is the default table.
+        """
         super().__init__()
         self.plan = plan
         # Pairs, not a dict: ParameterDict would sort the keys of a plain dict.
         self.tensors = nn.ParameterDict(
             [(t.name.replace(".", "_"), nn.Parameter(torch.zeros(t.shape, dtype=dtype))) for t in plan.tensors]
         )
-        make = reference if masked else lowered
-        self._incoming = [[make(stage) for stage in sheet.incoming] for sheet in plan.sheets]
-        self._recurrent = [[make(stage) for stage in sheet.recurrent] for sheet in plan.sheets]
+        parts = [() if masked else choose(stage, costs) for stage in plan.stages]
+        stages = [lowered(*pair) if pair[1] else reference(pair[0]) for pair in zip(plan.stages, parts, strict=True)]
+        self.stages = nn.ModuleList(stages)  # they hold no weights, only indices
+        self.readout = Readout(plan.readout, plan.classes)
+        self._places = _places(plan)
+        gathered = _gathered(plan, parts)
+        self._last = [k in gathered or _channels_last(sheet) for k, sheet in enumerate(plan.sheets)]
 
     @property
     def weights(self) -> list[nn.Parameter]:
         """The parameters in the order of `plan.tensors`."""
         return list(self.tensors.values())
 
-    def forward(self, x: Tensor, weights: Sequence[Tensor] | None = None) -> Tensor:
+    def forward(self, x: Tensor, weights: Weights | None = None) -> Tensor:
         if x.shape[1:] != self.plan.input:  # convolutions would take any size, and answer nonsense
             came, wanted = ("x".join(map(str, shape)) for shape in (x.shape[1:], self.plan.input))
             raise ValueError(f"images of {came} after the batch dimension, expected {wanted} (channels, height, width)")
-        w: Sequence[Tensor] = self.weights if weights is None else weights
+        w: Weights = self.weights if weights is None else weights
+        sheets = {INPUT: x}
         for index, sheet in enumerate(self.plan.sheets):
-            x = self._sheet(index, sheet, x, w)
-        return _read(self.plan.readout, x, w)
+            sheets[index] = self._sheet(index, sheet, sheets, w)
+        logits: Tensor = self.readout(sheets[len(self.plan.sheets) - 1], w)
+        return logits
 
-    def _sheet(self, index: int, sheet: SheetPlan, x: Tensor, w: Sequence[Tensor]) -> Tensor:
+    def _sheet(self, index: int, sheet: SheetPlan, sheets: dict[int, Tensor], w: Weights) -> Tensor:
         rows = None if sheet.bias is None else w[sheet.bias]
-        h = _chain(self._incoming[index], sheet.incoming, x, w, _row(rows, 0))
-        if _channels_last(sheet):
+        incoming, recurrent = self._places[index]
+        h = self._join(sheet, sheet.incoming, incoming, sheets, w, _row(rows, 0))
+        if self._last[index]:
             h = h.contiguous(memory_format=torch.channels_last)
         h = activate(sheet, reduce(sheet, h)) if _pool_first(sheet) else reduce(sheet, activate(sheet, h))
-        if sheet.add_source:
-            h = h + x
+        if sheet.add_source is not None:
+            h = h + sheets[sheet.add_source]
         for step in range(1, sheet.repeats + 1):
-            again = activate(sheet, _chain(self._recurrent[index], sheet.recurrent, h, w, _row(rows, step)))
+            joined = self._join(sheet, sheet.recurrent, recurrent, {index: h}, w, _row(rows, step))
+            again = activate(sheet, joined)
             h = h + again if sheet.add_self else again
         return h
+
+    def _join(
+        self,
+        sheet: SheetPlan,
+        branches: tuple[Branch, ...],
+        first: tuple[int, ...],
+        sheets: dict[int, Tensor],
+        w: Weights,
+        bias: Tensor | None,
+    ) -> Tensor:
+        """The branches added up, where the first adds the bias, or side by side, where each adds its part of it."""
+        terms = []
+        for place, (branch, stage) in enumerate(zip(branches, first, strict=True)):
+            apart = sheet.join == "concat" and len(branches) > 1
+            part = bias[slice(*branch.channels)] if apart and bias is not None else bias
+            terms.append(self._branch(branch, stage, sheets[branch.source], w, part if apart or place == 0 else None))
+        if len(terms) == 1:
+            return terms[0]
+        if sheet.join == "concat":
+            return torch.cat(terms, dim=1)
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total
+
+    def _branch(self, branch: Branch, first: int, x: Tensor, w: Weights, bias: Tensor | None) -> Tensor:
+        """The stages in turn; the last one adds the bias, because a convolution adds it for nothing."""
+        last = len(branch.stages) - 1
+        for place, stage in enumerate(branch.stages):
+            weight = None if stage.weight is None else w[stage.weight]
+            x = self.stages[first + place](x, weight, bias if place == last else None)
+        return x
+
+
+def _places(plan: Plan) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Per sheet, the index among `plan.stages` of the first stage of every incoming and every recurrent branch."""
+    at, places = 0, []
+    for sheet in plan.sheets:
+        found: list[list[int]] = [[], []]
+        for kind, branches in enumerate((sheet.incoming, sheet.recurrent)):
+            for branch in branches:
+                found[kind].append(at)
+                at += len(branch.stages)
+        places.append((tuple(found[0]), tuple(found[1])))
+    return places
+
+
+def _gathered(plan: Plan, parts: Sequence[Lowering]) -> set[int]:
+    """The sheets that a gather reads. It wants the channels last, and so does the gradient of what made them."""
+    sources = [b.source for sheet in plan.sheets for b in (*sheet.incoming, *sheet.recurrent) for _ in b.stages]
+    return {s for s, of in zip(sources, parts, strict=True) if any(isinstance(part, GatherPart) for part in of)}
 
 
 def _channels_last(sheet: SheetPlan) -> bool:
@@ -83,16 +151,6 @@ def _row(rows: Tensor | None, application: int) -> Tensor | None:
     return None if rows is None else rows[application if len(rows) > 1 else 0]
 
 
-def _chain(
-    functions: list[StageFunction], stages: tuple[Stage, ...], x: Tensor, w: Sequence[Tensor], bias: Tensor | None
-) -> Tensor:
-    """The stages in turn; the last one adds the bias."""
-    last = len(stages) - 1
-    for index, (function, stage) in enumerate(zip(functions, stages, strict=True)):
-        x = function(x, None if stage.weight is None else w[stage.weight], bias if index == last else None)
-    return x
-
-
 def activate(sheet: SheetPlan, h: Tensor) -> Tensor:
     """act(norm(h))."""
     if sheet.norm == "rms":
@@ -115,30 +173,13 @@ _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 
 
 def reduce(sheet: SheetPlan, h: Tensor) -> Tensor:
-    """2x2 pooling, odd last rows and columns left out; a stride has already been taken by the stage."""
+    """2x2 pooling, odd last rows and columns left out; a stride has already been taken by the stage.
+
+    A side of 1 stays 1: a sequence is pooled in twos.
+    """
+    kernel = min(2, h.shape[2]), min(2, h.shape[3])
     if sheet.reduction == "max":
-        return F.max_pool2d(h, 2)
+        return F.max_pool2d(h, kernel)
     if sheet.reduction == "mean":
-        return F.avg_pool2d(h, 2)
+        return F.avg_pool2d(h, kernel)
     return h
-
-
-def _read(readout: ReadoutPlan, x: Tensor, w: Sequence[Tensor]) -> Tensor:
-    pools = []
-    if readout.pooling in ("mean", "both"):
-        pools.append(_pool(x, readout.grid, largest=False))
-    if readout.pooling in ("max", "both"):
-        pools.append(_pool(x, readout.grid, largest=True))
-    features = pools[0] if len(pools) == 1 else torch.cat(pools, dim=1)
-    if readout.weight is None or readout.bias is None:
-        return features
-    return F.linear(features, w[readout.weight], w[readout.bias])
-
-
-def _pool(x: Tensor, grid: tuple[int, int], *, largest: bool) -> Tensor:
-    """Adaptive pooling, flattened as (channel, row, column)."""
-    if grid == (1, 1):
-        return x.amax((2, 3)) if largest else x.mean((2, 3))
-    if grid == tuple(x.shape[2:]):
-        return x.flatten(1)
-    return (F.adaptive_max_pool2d(x, grid) if largest else F.adaptive_avg_pool2d(x, grid)).flatten(1)

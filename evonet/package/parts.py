@@ -1,5 +1,7 @@
 """The parts of the stream, each as a pair: `write_*` and the `read_*` that undoes it."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from evonet.errors import GenomeError, PackageError
@@ -21,14 +23,15 @@ from evonet.package.models import (
 )
 from evonet.package.types import Quantised
 from evonet.plan import Expression, Plan, Shape, Tensor
+from evonet.plan.types import Bits
 
 #: (input, classes) with a short name in the file; any other is spelled out.
 COMMON: tuple[tuple[Shape, int], ...] = (((1, 28, 28), 10), ((1, 8, 8), 10), ((3, 32, 32), 10))
 LONGEST_GENOME = 4096  # bytes
 LONGEST_NUMBER = 24  # bits
-NEWER = (255, 1)  # chances (no, yes) of the reserved bit
-LIVE_STAGE = (8, 24)  # starting counts (no, yes) of: all taps of this stage live
-LIVE_TAP = (8, 8)
+CHANNELS_OFF = (255, 1)  # chances (no, yes) that any channel is off
+LIVE_ROW = (8, 24)  # starting counts (no, yes) of: all taps of this stage, all channels of this sheet live
+LIVE_BIT = (8, 8)
 
 
 def write_input(encoder: Encoder, input: Shape, classes: int) -> None:
@@ -89,32 +92,57 @@ def read_genome(decoder: Decoder) -> Genome:
 
 
 def write_expression(encoder: Encoder, plan: Plan) -> None:
-    encoder.bit(False, *NEWER)
-    stage_counts, tap_counts = list(LIVE_STAGE), list(LIVE_TAP)
-    for taps, choice in zip(plan.expression, _choices(plan), strict=True):
+    """`plan`: with its expression. A bit says whether any channel is off; without, files are as before channel bits."""
+    expression = plan.expression
+    some_off = not all(map(all, expression.channels))
+    encoder.bit(some_off, *CHANNELS_OFF)
+    if some_off:
+        write_bits(encoder, expression.channels, [sheet.cuttable for sheet in plan.sheets])
+    write_bits(encoder, expression.taps, tap_choices(plan))
+
+
+def write_bits(encoder: Encoder, rows: tuple[Bits, ...], choices: list[bool]) -> None:
+    """The live bits of the rows that have a choice."""
+    row_counts, bit_counts = list(LIVE_ROW), list(LIVE_BIT)
+    for bits, choice in zip(rows, choices, strict=True):
         if not choice:
             continue
-        answer(encoder, stage_counts, all(taps))
-        if not all(taps):
-            for tap in taps:
-                answer(encoder, tap_counts, tap)
+        answer(encoder, row_counts, all(bits))
+        if not all(bits):
+            for bit in bits:
+                answer(encoder, bit_counts, bit)
 
 
-def _choices(plan: Plan) -> list[bool]:
-    """Per stage: whether its taps can be switched off at all; one tap cannot, and taps without weights cannot."""
-    return [len(stage.all_taps) > 1 and stage.weight is not None for stage in plan.stages]
+def tap_choices(plan: Plan) -> list[bool]:
+    """Per stage: whether its taps can be switched off at all; one tap cannot, nor taps without weights of their own."""
+    return [len(s.all_taps) > 1 and s.weight is not None and s.lender is None for s in plan.stages]
 
 
 def read_expression(decoder: Decoder, plan: Plan) -> Expression:
-    """`plan`: of the whole genome, all taps live."""
-    if decoder.bit(*NEWER):
-        raise PackageError("package: its expression has per-channel bits: written by a newer evonet, update this one")
-    stage_counts, tap_counts = list(LIVE_STAGE), list(LIVE_TAP)
-    expression = []
-    for taps, choice in zip(plan.expression, _choices(plan), strict=True):
-        live = not choice or ask(decoder, stage_counts)
-        expression.append(taps if live else tuple(ask(decoder, tap_counts) for _ in taps))
-    return tuple(expression)
+    """`plan`: of the whole genome, all taps and channels live."""
+    whole = plan.expression
+    channels = whole.channels
+    if decoder.bit(*CHANNELS_OFF):
+        channels = _read_bits(decoder, channels, [sheet.cuttable for sheet in plan.sheets])
+    taps = _read_bits(decoder, whole.taps, tap_choices(plan))
+    return Expression(taps=tuple(_lent(taps, plan)), channels=channels)
+
+
+def _read_bits(decoder: Decoder, whole: tuple[Bits, ...], choices: list[bool]) -> tuple[Bits, ...]:
+    row_counts, bit_counts = list(LIVE_ROW), list(LIVE_BIT)
+    rows = []
+    for bits, choice in zip(whole, choices, strict=True):
+        live = not choice or ask(decoder, row_counts)
+        rows.append(bits if live else tuple(ask(decoder, bit_counts) for _ in bits))
+    return tuple(rows)
+
+
+def _lent(taps: tuple[Bits, ...], plan: Plan) -> Iterator[Bits]:
+    """Borrowed taps live where the lender's do; a lender may itself have borrowed."""
+    rows: list[Bits] = []
+    for own, stage in zip(taps, plan.stages, strict=True):
+        rows.append(own if stage.lender is None else rows[stage.lender])
+        yield rows[-1]
 
 
 def write_tensors(encoder: Encoder, tensors: tuple[Quantised, ...], plan: Plan) -> None:

@@ -46,5 +46,5 @@ class Package:
     genome: Genome  # gene ids are not written and come back as None
     input: Shape
     classes: int
-    expression: Expression  # live bits per stage of the plan and tap of the stage
+    expression: Expression  # live taps and channels
     tensors: tuple[Quantised, ...]  # in the order of Plan.tensors

@@ -2,9 +2,12 @@
 
 from evonet.plan.budget import Budget
 from evonet.plan.expand import expand
-from evonet.plan.types import Costs, Expression, Plan, ReadoutPlan, Shape, SheetPlan, Stage, Tap, Tensor
+from evonet.plan.fit import fit
+from evonet.plan.types import INPUT, Branch, Costs, Expression, Plan, ReadoutPlan, Shape, SheetPlan, Stage, Tap, Tensor
 
 __all__ = [
+    "INPUT",
+    "Branch",
     "Budget",
     "Costs",
     "Expression",
@@ -16,4 +19,5 @@ __all__ = [
     "Tap",
     "Tensor",
     "expand",
+    "fit",
 ]

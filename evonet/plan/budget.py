@@ -12,6 +12,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     weights: int = 2**20
     macs: int = 2**34
     neurons: int = 2**24
+    covering: int = 2**16  # taps of all motifs that cover their source, which have one per position
     side: int = 4096  # height and width of the input
     channels: int = 256  # of the input
     classes: int = 65536
@@ -24,6 +25,14 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
                 raise GenomeError(
                     f"{where}: {name} reach {cost:,} here, expected at most {limit:,}: use fewer channels or taps"
                 )
+
+    def check_covering(self, where: str, taps: int) -> None:
+        """Raises GenomeError if the taps that cover sources, summed up to `where`, exceed the limit."""
+        if taps > self.covering:
+            raise GenomeError(
+                f"{where}: taps that cover their source reach {taps:,} here, expected at most {self.covering:,}: "
+                "halve the source first"
+            )
 
     def check_input(self, shape: Shape, classes: int) -> None:
         channels, height, width = shape

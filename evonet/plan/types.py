@@ -5,88 +5,141 @@ Shapes are `(channels, height, width)`. A neuron's index in its sheet is `(c * h
 
 from __future__ import annotations
 
+from math import prod
 from typing import Literal
 
 import msgspec
 
-from evonet.genome.genes import Activation, GeneId, Norm, Pooling, ReadoutKind, Reduction
+from evonet.genome.genes import Activation, GeneId, Join, Norm, Pooling, ReadoutKind, Reduction
 
 Shape = tuple[int, int, int]
 Tap = tuple[int, int]
 Role = Literal["tap", "mix", "bias", "readout", "readout_bias"]
+Bits = tuple[bool, ...]
+
+INPUT = -1  # in `Branch.source`: the images
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """Base of plan records."""
 
 
+class Expression(Part, frozen=True, kw_only=True):
+    """What compression left on: live bits per tap and per channel, of the plan of the whole genome."""
+
+    taps: tuple[Bits, ...]  # per stage of `Plan.stages`, one bit per tap of `Stage.all_taps`
+    channels: tuple[Bits, ...]  # per sheet, one bit per channel of its gene
+
+
 class Tensor(Part, frozen=True, kw_only=True):
-    """A block of weight slots. Slot identity = (gene, role, tap offset, out channel, in channel)."""
+    """A block of weight slots. Slot identity = (gene, role, tile, out channel, in channel, tap offset)."""
 
     name: str  # e.g. "sheet0.motif0.taps"
     role: Role
     shape: tuple[int, ...]
     gene: GeneId | None
     fan_in: int  # connections into one target neuron, for initialisation and step scales
+    kept: tuple[tuple[int, ...], ...] | None = None  # per axis, which indices of the whole genome's tensor; None: all
 
     @property
     def size(self) -> int:
-        n = 1
-        for d in self.shape:
-            n *= d
-        return n
+        return prod(self.shape)
+
+
+class Tying(Part, frozen=True, kw_only=True):
+    """How a symmetry makes a kernel of fewer stored weights.
+
+    With n = len(taps) the kernel's weight for target channel o, input i and tap t is
+    signs[o % n][t] * stored[o // n, i, taps[o % n][t]], and there is none where taps[o % n][t] is -1.
+    """
+
+    taps: tuple[tuple[int, ...], ...]  # (n, taps of the stage): index into `Stage.own_taps`, or -1
+    signs: tuple[tuple[int, ...], ...]  # (n, taps of the stage): 1 or -1
 
 
 class Stage(Part, frozen=True, kw_only=True):
-    """One position-shared linear map from a source sheet to a target sheet.
+    """One linear map from a source sheet to a target sheet; the same at every position, or in every tile.
 
-    target[o, y, x] = sum over taps (dy, dx) and input channels i of w * source[i, y*stride + dy, x*stride + dx],
-    zero outside the source.
-    full: weight (out, in, taps). depthwise: weight (out, taps), in = o mod source channels.
-    identity: no weight; the mean of the taps, in = o mod source channels.
+    target[o, y, x] = sum over taps (dy, dx) and inputs i of w * source[i, row(y) + dy, column(x) + dx], with
+    row(y) = floor(y * span[0] / height of the target) + shift[0], and columns alike: `evonet.plan.geometry`.
+    Outside the source there is zero, or with `wrap` its other side.
+
+    full: weight (out, in, taps). grouped: weight (out, in / groups, taps), target channel o reads the inputs of group
+    floor(o * groups / out). depthwise: weight (out, taps), target channel o reads input `reads[o]`.
+    identity: no weight, the mean of the taps (those outside count as zero), channel `reads[o]`.
+    With more than one tile the weight has one more axis in front, the tile of target position (y, x):
+    floor(y * tiles[0] / height) * tiles[1] + floor(x * tiles[1] / width).
+    With `tying` the weight's `out` and `taps` axes are those stored: ceil(out / n) kernels over `own_taps`.
     """
 
     name: str
-    mixing: Literal["full", "depthwise", "identity"]
+    mixing: Literal["full", "grouped", "depthwise", "identity"]
+    groups: int  # 1 unless grouped
     source: Shape
     target: Shape
-    stride: int
-    taps: tuple[Tap, ...]  # live taps, sorted
-    all_taps: tuple[Tap, ...]  # what the genome names, sorted; expression switches some off
+    span: tuple[int, int]
+    shift: tuple[int, int]
+    wrap: bool
+    tiles: tuple[int, int]  # rows and columns of regions with weights of their own; (1, 1) is the whole sheet
+    taps: tuple[Tap, ...]  # live offsets of the kernel, sorted
+    own_taps: tuple[Tap, ...]  # live offsets with weights of their own, in the weight's order; `taps` without tying
+    all_taps: tuple[Tap, ...]  # the offsets with weights that the genome names; expression switches some off
     local: int  # Chebyshev radius that counts as local when a lowering is chosen
+    reads: tuple[int, ...]  # depthwise and identity: the input of every target channel; else ()
+    tying: Tying | None
     weight: int | None  # index into Plan.tensors
+    lender: int | None = None  # index into Plan.stages of the stage whose weights, and live taps, these are
 
     @property
-    def alive(self) -> tuple[bool, ...]:
-        live = set(self.taps)
+    def alive(self) -> Bits:
+        """One bit per tap of `all_taps`. Borrowed taps correspond by their place, not by their offset."""
+        live = set(self.own_taps)
         return tuple(tap in live for tap in self.all_taps)
+
+    @property
+    def inputs(self) -> int:
+        """Source channels that one target channel reads."""
+        return self.source[0] // self.groups if self.mixing in ("full", "grouped") else 1
+
+
+class Branch(Part, frozen=True, kw_only=True):
+    """One motif as computed: stages applied in turn, the first to sheet `source`."""
+
+    source: int  # index of a sheet, its own for a self motif; INPUT for the images
+    stages: tuple[Stage, ...]  # one, or depthwise then mixing
+    channels: tuple[int, int]  # first and last + 1 of the sheet's channels that it adds to
+    gene: GeneId | None
 
 
 class SheetPlan(Part, frozen=True, kw_only=True):
-    """Application 0: h = reduce(act(norm(incoming(source) + bias))) (+ source).
+    """Application 0: h = reduce(act(norm(join(incoming) + bias))) (+ sheet `add_source`).
 
-    Application r = 1..repeats: h = act(norm(recurrent(h) + bias)) (+ h), always the same weights.
+    Application r = 1..repeats: h = act(norm(join(recurrent)(h) + bias)) (+ h), always the same weights.
+    join: branches are summed (add), or lie side by side in the channels (concat).
     The bias tensor is (rows, channels): one row for all applications, or row r for application r.
     """
 
     name: str
-    shape: Shape  # after reduction
-    incoming: tuple[Stage, ...]  # applied in turn: one stage, or depthwise then mixing
-    recurrent: tuple[Stage, ...]  # () without a self motif
+    shape: Shape  # after reduction; live channels
+    incoming: tuple[Branch, ...]
+    recurrent: tuple[Branch, ...]  # () without a self motif
+    join: Join
     repeats: int  # applications of `recurrent`
     bias: int | None  # tensor index
     norm: Norm
     activation: Activation
     reduction: Reduction
-    add_source: bool  # residual over the incoming application
+    add_source: int | None  # residual over the incoming application: this sheet, or INPUT, is added
     add_self: bool  # residual over the recurrent applications
+    alive: Bits  # of the gene's channels
+    cuttable: bool  # whether a channel may be switched off without touching more than its own weights
 
 
 class ReadoutPlan(Part, frozen=True, kw_only=True):
     pooling: Pooling
     grid: tuple[int, int]
     kind: ReadoutKind
-    features: int  # after pooling, flattened
+    features: int  # after pooling, flattened as (pool, channel, row, column)
     weight: int | None  # (classes, features)
     bias: int | None  # (classes,)
 
@@ -105,18 +158,17 @@ class Plan(Part, frozen=True, kw_only=True):
     classes: int
     sheets: tuple[SheetPlan, ...]
     readout: ReadoutPlan
-    tensors: tuple[Tensor, ...]  # live taps only
+    tensors: tuple[Tensor, ...]  # of live taps and channels only
     costs: Costs
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """All stages in order; the order of `expression`."""
-        return tuple(stage for sheet in self.sheets for stage in (*sheet.incoming, *sheet.recurrent))
+        """All stages in the order in which they are computed; the order of `Expression.taps`."""
+        branches = (branch for sheet in self.sheets for branch in (*sheet.incoming, *sheet.recurrent))
+        return tuple(stage for branch in branches for stage in branch.stages)
 
     @property
     def expression(self) -> Expression:
-        return tuple(stage.alive for stage in self.stages)
-
-
-# One tuple of live bits per stage of the plan, one bit per tap of `Stage.all_taps`.
-Expression = tuple[tuple[bool, ...], ...]
+        return Expression(
+            taps=tuple(stage.alive for stage in self.stages), channels=tuple(sheet.alive for sheet in self.sheets)
+        )

@@ -1,9 +1,10 @@
 """Genes as text: a motif as a grid of characters, a genome as lines, two genomes as their differences."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from evonet.genome.genes import Gene, Genome, MotifGene, ReadoutGene, SheetGene
-from evonet.plan.taps import select_taps
+from evonet.genome.taps import select_taps
+from evonet.plan.types import Tap
 
 LEGEND = "O the position itself   # local tap   * long tap   + the position, without a tap"
 
@@ -13,14 +14,27 @@ _REDUCTIONS = {
     "mean": "halved by mean",
     "all": "to one position",
 }
+_MIXINGS = {"identity": "identity (the mean of its taps)"}
+_SYMMETRIES = {
+    "even": "even (opposite taps share a weight)",
+    "odd": "odd (opposite taps share a weight with opposite signs)",
+    "orbit4": "orbit4 (one kernel turned to 4 channels)",
+    "orbit8": "orbit8 (one kernel turned and flipped to 8 channels)",
+}
 
 
 def draw_motif(gene: MotifGene) -> list[str]:
     """The motif's taps around one position, a line per row (dy), a character per column (dx); see LEGEND."""
-    taps = set(select_taps(gene))
-    side = max((max(abs(dy), abs(dx)) for dy, dx in taps), default=0)
-    span = range(-side, side + 1)
-    return [" ".join(_mark(dy, dx, (dy, dx) in taps, gene.radius) for dx in span) for dy in span]
+    return draw_taps(select_taps(gene), gene.radius)
+
+
+def draw_taps(taps: Collection[Tap], radius: int) -> list[str]:
+    """Offsets as `draw_motif` draws them, as far to every side as the furthest; a sequence's in one line."""
+    all_of = set(taps)
+    height, width = (max((abs(tap[axis]) for tap in all_of), default=0) for axis in (0, 1))
+    rows = range(-height, height + 1) if height == 0 else range(-max(height, width), max(height, width) + 1)
+    columns = range(-max(height, width), max(height, width) + 1)
+    return [" ".join(_mark(dy, dx, (dy, dx) in all_of, radius) for dx in columns) for dy in rows]
 
 
 def _mark(dy: int, dx: int, tap: bool, radius: int) -> str:
@@ -52,27 +66,39 @@ def describe_sheet(gene: SheetGene) -> str:
         _REDUCTIONS.get(gene.reduction, ""),
         "residual" if gene.residual else "",
         f"applied {gene.repeats} times with the same weights" if gene.repeats > 1 else "",
-        "motifs concatenated" if gene.join == "concat" else "",
+        "motifs side by side" if gene.join == "concat" else "",
     ]
     return ", ".join(word for word in words if word)
 
 
-def describe_motif(gene: MotifGene) -> str:
-    taps = select_taps(gene)
+def describe_motif(gene: MotifGene, taps: Collection[Tap] | None = None) -> str:
+    """What a motif is, in words; `taps` are those on a given source, else all that the gene names."""
+    taps = select_taps(gene) if taps is None else taps
     long = sum(max(abs(dy), abs(dx)) > gene.radius for dy, dx in taps)
-    words = [gene.mixing if gene.mixing != "grouped" else f"grouped by {gene.groups}", f"{len(taps)} taps"]
+    words = [_MIXINGS.get(gene.mixing, gene.mixing), f"{len(taps)} tap" + "s" * (len(taps) != 1)]
+    if gene.mixing == "grouped":
+        words[0] = f"in {gene.groups} groups"
     if long:
         vectors = f" on vectors {gene.basis[:2]} {gene.basis[2:]}" if gene.pattern == "lattice" else ""
         words.append(f"{long} of them long ({gene.pattern}{vectors}, reach {gene.reach})")
-    words += [f"{name} {value}" for name, value in _beyond(gene)]
-    return ", ".join(words)
+    return ", ".join(words + list(_beyond(gene)))
 
 
-def _beyond(gene: MotifGene) -> Iterator[tuple[str, object]]:
+def _beyond(gene: MotifGene) -> Iterator[str]:
     """The fields that only some genomes use, where they differ from the default."""
-    for name in ("sharing", "symmetry", "weights_from", "boundary", "edits"):
-        if getattr(gene, name) != getattr(MotifGene(), name):
-            yield name.replace("_", " "), getattr(gene, name)
+    if gene.sharing == "tile":
+        yield f"own weights in each of {gene.tile}x{gene.tile} tiles"
+    if gene.sharing == "position":
+        yield "own weights at each position"
+    if gene.symmetry != "none":
+        yield _SYMMETRIES[gene.symmetry]
+    if gene.weights_from:
+        back = "1 place" if gene.weights_from == 1 else f"{gene.weights_from} places"
+        yield f"weights of the motif {back} back"
+    if gene.boundary != "zero":
+        yield "wrapped around" if gene.boundary == "wrap" else "only where it fits whole"
+    if gene.edits:
+        yield "edited at " + " ".join(f"({dy},{dx})" for dy, dx in gene.edits)
 
 
 def describe_readout(gene: ReadoutGene) -> str:

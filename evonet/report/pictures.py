@@ -15,14 +15,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from evonet.files import write_whole
-from evonet.plan import Plan, Stage
-from evonet.plan.costs import connections
+from evonet.plan import Plan, Stage, Tap
 from evonet.plan.masks import mask
+from evonet.plan.types import Tying
+from evonet.report.expansion import by_distance, covers
 
 LOCAL, LONG, DEAD, INK = "#2b6cb0", "#dd6b20", "#cbd5e0", "#1a202c"
 LARGEST = 2**26  # cells of a mask that is computed in full; above, one channel pair stands for all
@@ -40,7 +42,8 @@ def draw_expansion(plan: Plan, path: Path, *, weights: Sequence[Array] | None = 
         title: put before the costs.
     """
     stages = plan.stages
-    figure = Figure(figsize=(9.6, 3.0 * len(stages) + 0.6), dpi=110, facecolor="white", layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.09)
+    figure = Figure(figsize=(9.6, 3.0 * len(stages) + 0.6), dpi=110, facecolor="white", layout=layout)
     costs = plan.costs
     text = f"{costs.weights:,} weights, {costs.connections:,} connections, {costs.macs:,} MACs"
     figure.suptitle(f"{title}: {text}" if title else text, fontsize=12, color=INK)
@@ -56,39 +59,78 @@ def draw_expansion(plan: Plan, path: Path, *, weights: Sequence[Array] | None = 
 
 def _draw_taps(axes: Axes, stage: Stage, weight: Array | None) -> None:
     """Offsets around the target position, which is marked; taps that expression switched off are grey."""
-    reach = max(4, max(max(abs(dy), abs(dx)) for dy, dx in stage.all_taps))
-    axes.set_xlim(-reach - 0.5, reach + 0.5)
-    axes.set_ylim(reach + 0.5, -reach - 0.5)
+    _frame(axes, [(0, 0), *stage.all_taps, *stage.taps])
+    for dy, dx in set(stage.all_taps) - set(stage.taps):
+        axes.add_patch(Rectangle((dx - 0.45, dy - 0.45), 0.9, 0.9, facecolor=DEAD, edgecolor="none"))
+    radius = _radius(stage)
+    for (dy, dx), alpha in zip(stage.taps, _strength(stage, weight), strict=True):
+        colour = LOCAL if max(abs(dy), abs(dx)) <= radius else LONG
+        alpha = 0.12 + 0.88 * float(alpha)
+        axes.add_patch(Rectangle((dx - 0.45, dy - 0.45), 0.9, 0.9, facecolor=colour, alpha=alpha, edgecolor="none"))
+    axes.plot(0, 0, marker="+", color=INK, markersize=7, markeredgewidth=1.4)
+    counts = f"{_count(len(stage.taps), 'tap')} of the whole source"
+    if not covers(stage):
+        side = 2 * radius + 1
+        box = Rectangle((-side / 2, -side / 2), side, side, fill=False, edgecolor=INK, linewidth=0.8, linestyle=":")
+        axes.add_patch(box)
+        local = sum(max(abs(dy), abs(dx)) <= radius for dy, dx in stage.taps)
+        counts = f"{_count(local, 'local tap')}, {len(stage.taps) - local} long"
+    _label(axes, "\n".join(filter(None, (stage.name, counts, _rest(stage)))), "dx", "dy")
+
+
+def _radius(stage: Stage) -> int:
+    """What counts as local; everything where the taps are places of the whole source."""
+    return max(stage.source[1:]) if covers(stage) else stage.local
+
+
+def _frame(axes: Axes, taps: Sequence[Tap]) -> None:
+    """A square that holds all taps, with the position in its middle unless they all lie to one side."""
+    low, high = min(map(min, taps)), max(map(max, taps))
+    side = max(4, -low, high)
+    first, last = (-1, side) if low == 0 < high else (-side, side)
+    axes.set_xlim(first - 0.5, last + 0.5)
+    axes.set_ylim(last + 0.5, first - 0.5)
     axes.set_aspect("equal")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    strength = np.ones(len(stage.taps)) if weight is None else np.abs(weight).reshape(-1, len(stage.taps)).mean(0)
-    strength = strength / max(float(strength.max()), 1e-12)
-    for dy, dx in set(stage.all_taps) - set(stage.taps):
-        axes.add_patch(Rectangle((dx - 0.45, dy - 0.45), 0.9, 0.9, facecolor=DEAD, edgecolor="none"))
-    for (dy, dx), alpha in zip(stage.taps, strength, strict=True):
-        colour = LOCAL if max(abs(dy), abs(dx)) <= stage.local else LONG
-        alpha = 0.12 + 0.88 * float(alpha)
-        axes.add_patch(Rectangle((dx - 0.45, dy - 0.45), 0.9, 0.9, facecolor=colour, alpha=alpha, edgecolor="none"))
-    side = 2 * stage.local + 1
-    axes.add_patch(
-        Rectangle((-side / 2, -side / 2), side, side, fill=False, edgecolor=INK, linewidth=0.8, linestyle=":")
-    )
-    axes.plot(0, 0, marker="+", color=INK, markersize=7, markeredgewidth=1.4)
-    local = sum(max(abs(dy), abs(dx)) <= stage.local for dy, dx in stage.taps)
-    _label(axes, f"{stage.name}\n{_count(local, 'local tap')}, {len(stage.taps) - local} long", "dx", "dy")
+
+
+def _strength(stage: Stage, weight: Array | None) -> Array:
+    """The mean absolute weight of every tap, the largest 1; where there are no weights, 1."""
+    if weight is None:
+        return np.ones(len(stage.taps))
+    own = np.abs(weight).reshape(-1, len(stage.own_taps)).mean(0)
+    if stage.tying is not None:
+        places = np.array(stage.tying.taps)
+        own = np.where(places >= 0, own[places], 0).mean(0)
+    strength: Array = own / max(float(own.max()), 1e-12)
+    return strength
+
+
+def _rest(stage: Stage) -> str:
+    """What the taps alone do not show, in words."""
+    words = [
+        "wrapped" if stage.wrap else "",
+        "whole kernels only" if stage.shift != (0, 0) else "",
+        "" if stage.tiles == (1, 1) else f"{_size(stage.tiles)} tiles",
+        f"{len(stage.own_taps)} stored" if stage.tying else "",
+        "borrowed weights" if stage.lender is not None else "",
+    ]
+    return ", ".join(filter(None, words))
 
 
 def _draw_mask(axes: Axes, stage: Stage) -> None:
     """The boolean matrix, down-sampled to a density where it is larger than its picture."""
     shown, scope = stage, ""
     if _cells(stage) > LARGEST:
-        scope = ", one channel pair"
-        shown = msgspec.structs.replace(stage, source=(1, *stage.source[1:]), target=(1, *stage.target[1:]))
+        scope, shown = ", one channel pair", _one_pair(stage)
     size = f"{_neurons(stage.target):,} x {_neurons(stage.source):,}"
-    text = f"mask {size}{scope}\n{_size(stage.source)} to {_size(stage.target)}, {stage.mixing}"
+    mixing = stage.mixing if stage.mixing != "grouped" else f"{stage.groups} groups"
+    text = f"mask {size}{scope}\n{_size(stage.source)} to {_size(stage.target)}, {mixing}"
     _label(axes, text, "source neuron", "target neuron")
     if _cells(shown) > LARGEST:
+        axes.set_xticks([])
+        axes.set_yticks([])
         axes.text(0.5, 0.5, "too large to draw", ha="center", va="center", transform=axes.transAxes, color=INK)
         return
     density = _density(mask(shown))
@@ -96,9 +138,25 @@ def _draw_mask(axes: Axes, stage: Stage) -> None:
     colours = ListedColormap(np.linspace([1, 1, 1], [0.10, 0.13, 0.17], 256))
     norm = PowerNorm(0.45, vmin=0, vmax=max(float(density.max()), 1e-12))  # one connection in a block must stay visible
     for shape, line in ((shown.target, axes.axhline), (shown.source, axes.axvline)):
-        for channel in range(1, shape[0]):
-            line(channel * shape[1] * shape[2], color=DEAD, linewidth=0.5)
+        if shape[1] * shape[2] > 1:
+            for channel in range(1, shape[0]):
+                line(channel * shape[1] * shape[2], color=DEAD, linewidth=0.5)
     axes.imshow(density, cmap=colours, norm=norm, extent=extent, aspect="auto", interpolation="nearest")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+
+
+def _one_pair(stage: Stage) -> Stage:
+    """The first target channel and one of its inputs."""
+    tying = stage.tying and Tying(taps=stage.tying.taps[:1], signs=stage.tying.signs[:1])
+    return msgspec.structs.replace(
+        stage,
+        source=(1, *stage.source[1:]),
+        target=(1, *stage.target[1:]),
+        groups=1,
+        reads=(0,) * bool(stage.reads),
+        tying=tying,
+    )
 
 
 def _density(matrix: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -112,26 +170,18 @@ def _density(matrix: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 def _draw_distances(axes: Axes, stage: Stage) -> None:
     """Connections by the Chebyshev distance of their tap, local and long ones in two colours."""
-    by_distance: dict[int, list[tuple[int, int]]] = {}
-    for tap in stage.taps:
-        by_distance.setdefault(max(map(abs, tap)), []).append(tap)
-    counts = {
-        distance: connections(msgspec.structs.replace(stage, taps=tuple(taps)))
-        for distance, taps in by_distance.items()
-    }
-    colours = [LOCAL if distance <= stage.local else LONG for distance in counts]
+    counts = by_distance(stage)
+    radius = _radius(stage)
+    colours = [LOCAL if distance <= radius else LONG for distance in counts]
     axes.bar(list(counts), list(counts.values()), color=colours, width=0.8)
     axes.set_xlim(-0.6, max(4, *counts) + 0.6)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.spines[["top", "right"]].set_visible(False)
     total = sum(counts.values())
-    long = sum(count for distance, count in counts.items() if distance > stage.local)
-    _label(
-        axes,
-        f"{_count(total, 'connection')}\n{long / max(total, 1):.0%} beyond the local radius",
-        "distance",
-        "connections",
-    )
+    long = sum(count for distance, count in counts.items() if distance > radius)
+    share = "from the whole source" if covers(stage) else f"{long / max(total, 1):.0%} beyond the local radius"
+    _label(axes, f"{_count(total, 'connection')}\n{share}", "distance", "connections")
 
 
 def _label(axes: Axes, title: str, x: str, y: str) -> None:
@@ -149,7 +199,7 @@ def _cells(stage: Stage) -> int:
     return _neurons(stage.source) * _neurons(stage.target)
 
 
-def _size(shape: tuple[int, int, int]) -> str:
+def _size(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 

@@ -19,9 +19,10 @@ import numpy.typing as npt
 from evonet import seeds
 from evonet.errors import DataError
 from evonet.training.sources import Bytes, Source, read_digits, read_idx, read_named_idx, read_npz
+from evonet.training.tasks import LAGS, SCRAMBLES, make_lag, make_permuted, make_scramble
+from evonet.training.words import mix
 
 Indices = npt.NDArray[np.int32]
-Words = npt.NDArray[np.uint64]
 
 FEWEST = 20  # images: below, a split would be empty
 
@@ -86,24 +87,38 @@ def load_data(spec: str, data_dir: Path | str | None = None, base: Path | str | 
     """The data set that `spec` names, with its splits.
 
     Args:
-        spec: "digits" (in the package), "mnist" (IDX files in `data_dir` or EVONET_DATA), "idx:FOLDER", "npz:FILE".
+        spec: "digits" (in the package), "mnist" (IDX files in `data_dir` or EVONET_DATA), "idx:FOLDER", "npz:FILE";
+            made on the fly: "lag:R", "scramble:lattice", "scramble:scatter", "permuted" (`evonet.training.tasks`).
         data_dir: where named IDX data sets are looked for, before EVONET_DATA.
         base: the folder that a relative FOLDER or FILE starts from; the current folder if None.
 
     Raises:
         DataError: the spec is unknown, or the data are missing, damaged, too few, or of one class only.
     """
+    return _data_set(_source(spec, Path(data_dir) if data_dir else None, Path(base or ".")))
+
+
+def _source(spec: str, data_dir: Path | None, base: Path) -> Source:
     kind, _, rest = spec.partition(":")
-    path = Path(base or ".") / Path(rest).expanduser()
-    if spec == "digits":
-        return _data_set(read_digits())
-    if spec == "mnist":
-        return _data_set(read_named_idx("mnist", Path(data_dir) if data_dir else None))
-    if kind == "idx" and rest:
-        return _data_set(read_idx(path, name=f"idx:{path.name}"))
-    if kind == "npz" and rest:
-        return _data_set(read_npz(path, name=f"npz:{path.name}"))
-    raise DataError(f"data {spec!r} is unknown, expected digits, mnist, idx:FOLDER or npz:FILE.")
+    match kind, rest:
+        case "digits", "":
+            return read_digits()
+        case "mnist", "":
+            return read_named_idx("mnist", data_dir)
+        case "permuted", "":
+            return make_permuted(data_dir)
+        case "scramble", _ if rest in SCRAMBLES:
+            return make_scramble(rest, data_dir)
+        case "lag", _ if rest in map(str, LAGS):
+            return make_lag(int(rest))
+        case (("idx" | "npz"), _) if rest:
+            read = read_idx if kind == "idx" else read_npz
+            path = base / Path(rest).expanduser()
+            return read(path, name=f"{kind}:{path.name}")
+    raise DataError(
+        f"data {spec!r} is unknown, expected digits, mnist, idx:FOLDER, npz:FILE, lag:R with R in "
+        f"{LAGS[0]}..{LAGS[-1]}, permuted, or scramble:{' or scramble:'.join(SCRAMBLES)}."
+    )
 
 
 def _data_set(source: Source) -> DataSet:
@@ -113,23 +128,23 @@ def _data_set(source: Source) -> DataSet:
         raise DataError(
             f"data {source.name!r}: {trainable} images of {classes} classes, expected at least {FEWEST} of at least 2."
         )
-    splits = split(source.labels, own_test=source.own_test)
+    splits = split(source.labels, own_test=source.own_test, held=source.held)
     for array in (source.images, source.labels, *splits):
         array.setflags(write=False)
     fingerprint = _fingerprint(source, splits)
     return DataSet(source.name, source.images, source.labels, classes, source.scale, splits, fingerprint)
 
 
-def split(labels: Bytes, *, own_test: int = 0) -> Splits:
+def split(labels: Bytes, *, own_test: int = 0, held: tuple[int, int] | None = None) -> Splits:
     """Fixed, stratified splits of N items, the last `own_test` of which are the test split (if 0: 20 % of all).
 
-    Of the n others: validation 15 % and choice 10 %, at most 5,000 each, the rest is train; calibration is at most
-    2,000 of train.
+    Of the n others: validation and choice as many as `held` says (None: 15 % and 10 %, at most 5,000 each), the rest
+    is train; calibration is at most 2,000 of train.
     """
     n = len(labels) - own_test
     order = stratified_order(labels[:n], seed=seeds.key("split", 1))
-    held = 0 if own_test else n * 20 // 100
-    sizes = [held, min(5000, n * 15 // 100), min(5000, n * 10 // 100)]
+    held = held or (min(5000, n * 15 // 100), min(5000, n * 10 // 100))
+    sizes = [0 if own_test else n * 20 // 100, *held]
     test, validation, choice, train = np.split(order, np.cumsum(sizes))
     if own_test:
         test = np.arange(n, len(labels))
@@ -149,17 +164,6 @@ def stratified_order(labels: Bytes, *, seed: int) -> npt.NDArray[np.int64]:
     place = np.empty(len(labels))
     place[by_class] = (rank + 0.5) / counts[labels[by_class]]  # exact IEEE division: the same order on every machine
     return np.lexsort((word, place))
-
-
-def mix(counter: Words, *, seed: int) -> Words:
-    """Uniform 64-bit words, a pure function of counter and seed, the same on every machine and library version.
-
-    splitmix64's output function: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators".
-    """
-    z = (counter + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 def _fingerprint(source: Source, splits: Splits) -> str:

@@ -36,6 +36,7 @@ class Source:
     labels: Bytes
     own_test: int  # 0: it has none
     scale: float  # the pixel value that means 1.0
+    held: tuple[int, int] | None = None  # images for validation and choice; None: the usual shares
 
 
 def read_digits() -> Source:

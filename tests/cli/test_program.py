@@ -6,20 +6,22 @@ import re
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import evonet as package
 from evonet import app as composition
-from evonet.cli import files, reading, running
+from evonet.cli import files, reading, running, twins
 from evonet.genome.genes import Genome
 from evonet.genome.text import to_toml
 
-COMMANDS = (*running.COMMANDS, *reading.COMMANDS, *files.COMMANDS)
+COMMANDS = (*running.COMMANDS, *reading.COMMANDS, *files.COMMANDS, *twins.COMMANDS)
 GENOMES = Path(__file__).parents[2] / "genomes"
 
 
 def test_the_verbs_are_those_of_the_design():
-    names = "run resume status ls show lineage diff digest table expand export eval doctor"
+    names = "run resume status ls show lineage diff digest table expand export eval doctor twin"
     assert [name for name, _, _ in COMMANDS] == names.split()
 
 
@@ -31,7 +33,7 @@ def test_every_help_has_an_example(evonet, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["status", "ls", "show", "lineage", "diff", "digest", "table", "expand", "eval", "export"]
+    "name", ["status", "ls", "show", "lineage", "diff", "digest", "table", "expand", "eval", "export", "twin"]
 )
 def test_every_verb_that_answers_has_json(evonet, name):
     assert "--json" in evonet(name, "--help").stdout
@@ -47,6 +49,21 @@ def test_expand_says_what_a_genome_means(evonet):
     assert "* . * . *" in answer.stdout
     plan = json.loads(evonet("expand", GENOMES / "dilated.toml", "--input", "1x28x28", "--json").stdout)
     assert f"{plan['costs']['connections']:,} connections" in answer.stdout
+    for part in ("distance", "computed as", "genome 9 bytes, 72 bits for masks of 4,917,248 bits: 1 to 68,295"):
+        assert part in answer.stdout
+
+
+def test_expand_writes_masks_and_a_picture(evonet, tmp_path):
+    files = {option: tmp_path / f"out.{option}" for option in ("png", "npz", "safetensors")}
+    arguments = [argument for option, file in files.items() for argument in (f"--{option}", file)]
+    answer = evonet("expand", GENOMES / "dilated.toml", "--input", "1x16x16", *arguments)
+    assert answer.exit_code == 0, answer.output
+    assert all(f"wrote {file}" in answer.stdout for file in files.values())
+    assert files["png"].read_bytes().startswith(b"\x89PNG")
+    with np.load(files["npz"]) as arrays:
+        assert arrays.files
+        assert sorted(load_file(files["safetensors"])) == sorted(arrays.files)
+    assert sorted(tmp_path.iterdir()) == sorted(files.values())
 
 
 def test_bad_genomes_and_configs_are_code_3_and_write_nothing(evonet, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import torch
 
 from evonet.compression.settings import CompressionSettings
 from evonet.evaluation.evaluate import Evaluator
-from evonet.evaluation.inherit import pack_shadow, unpack_shadow
+from evonet.evaluation.parents import pack_shadow, unpack_shadow
 from evonet.evaluation.settings import EvaluationSettings
 from evonet.genome.code import decode, encode
 from evonet.genome.genes import Genome, MotifGene, ReadoutGene, SheetGene

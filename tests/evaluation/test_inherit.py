@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from evonet.compression.codes import nearest_step
-from evonet.evaluation.inherit import Parent, inherit, pack_shadow, read_start
+from evonet.evaluation.inherit import inherit
+from evonet.evaluation.parents import Parent, pack_shadow, read_start
 from evonet.genome.code import encode
 from evonet.genome.genes import Genome, MotifGene, ReadoutGene, SheetGene
 from evonet.genome.ids import ids_of, stamp
@@ -68,7 +69,7 @@ def insert(sheet: SheetGene, at: int) -> Genome:
 GROWTH = {
     "nothing": BASE,
     "more taps": edit_motif(1, 0, taps=8),
-    "long taps": edit_motif(2, 0, taps=14, long_share=6, reach=4),
+    "long taps": edit_motif(2, 0, taps=14, long_share=6, reach=3),
     "larger radius": edit_motif(0, 0, radius=2, taps=25),
     "wider first sheet": edit(0, channels=8),
     "wider last sheet": edit(2, channels=10),
@@ -132,7 +133,7 @@ def test_a_new_branch_under_abs_can_learn():
     child = inherit(plan, [parent(base)], seed=7)
     weights = [w.clone().requires_grad_() for w in child.weights]
     build(plan)(torch.rand(2, 1, 9, 9), weights).square().sum().backward()
-    last = plan.sheets[0].recurrent[-1].weight
+    last = plan.sheets[0].recurrent[-1].stages[-1].weight
     assert float(weights[last].grad.abs().sum()) > 0
 
 

@@ -11,6 +11,7 @@ import msgspec
 from evonet.evolution.loop import run
 from evonet.evolution.search import Decision, Search
 from evonet.evolution.settings import ScoreSettings, SearchSettings
+from evonet.genome import Genome
 from evonet.genome.code import decode
 from evonet.genome.sampling import Limits
 from evonet.job import Diverged, Job, Lost, Measures, Outcome, Rejected, Scored, Start
@@ -168,8 +169,8 @@ def in_turn(evaluate: Callable[[Job], Outcome]) -> AnyOrder:
     return AnyOrder(evaluate, 1, lambda _: 0)
 
 
-def admits(genome: object) -> bool:
-    return Stream("admit", repr(genome)).unit() < 0.9
+def admits(genome: Genome) -> Genome | None:
+    return genome if Stream("admit", repr(genome)).unit() < 0.9 else None
 
 
 def make_search(recorder: object, settings: SearchSettings = SMALL, **changes: object) -> Search:

@@ -32,6 +32,7 @@ SEARCHES = {
     "target": (msgspec.structs.replace(SMALL, target=TARGET, individuals=200, promote=0.0), ScoreSettings()),
     "patience": (msgspec.structs.replace(SMALL, patience=2, individuals=200), ScoreSettings(kind="weighted")),
     "pareto": (msgspec.structs.replace(SMALL, window=3, rungs=(10, 20, 40)), ScoreSettings(kind="pareto")),
+    "adaptive": (msgspec.structs.replace(SMALL, adapt=0.5, individuals=40), ScoreSettings()),
     "wide window": (msgspec.structs.replace(SMALL, window=17), ScoreSettings(kind="bound", bound=300)),
 }
 SERIAL = {name: finished(options, score=score) for name, (options, score) in SEARCHES.items()}
@@ -73,7 +74,7 @@ def test_kills_and_resumes_leave_no_trace(case, kills, order):
 def test_the_cases_are_different_and_do_something():
     lengths = {name: len(recorder.rows) for name, (recorder, _) in SERIAL.items()}
     assert lengths["target"] < 200 > lengths["patience"]
-    assert len({search.stopped() for _, search in SERIAL.values()}) == 3
+    assert len({search.stopped() for _, search in SERIAL.values()}) == 4
     assert all({"breed", "finish"} <= {d.kind for d, _ in r.rows} for r, _ in SERIAL.values())
     assert sum("promote" in {d.kind for d, _ in r.rows} for r, _ in SERIAL.values()) >= 3
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from test_module import RICH
 
 from evonet.errors import ExportError, PackageError
-from evonet.export import bundle, check, export, save_masks
+from evonet.export import bundle, check, dense, export
 from evonet.genome import Genome, SheetGene
 from evonet.network import decoded
 from evonet.package import Package, Quantised, pack, unpack
@@ -163,7 +163,7 @@ def test_unwritable_place_is_said(tmp_path):
 
 @pytest.mark.parametrize(
     "formats, message",
-    [(["pt", "onnx"], "'onnx' is unknown, expected some of safetensors, pt, evo"), ([], "no export format")],
+    [(["pt", "onnx"], "'onnx' is unknown, expected some of safetensors, pt, evo, dense"), ([], "no export format")],
 )
 def test_unknown_format_names_the_known(tmp_path, formats, message):
     with pytest.raises(ExportError, match=message):
@@ -176,8 +176,21 @@ def test_damaged_package_is_refused(tmp_path):
     assert left(tmp_path) == []
 
 
-def test_masks_too_large_are_refused_before_allocation(tmp_path):
-    plan = expand(PLAIN, input=(1, 512, 512), classes=10)
-    with pytest.raises(ExportError, match=r"mask of sheet0\.motif0\.taps has 274,877,906,944 cells, expected at most"):
-        save_masks(plan, tmp_path / "masks.npz")
+def test_dense_is_the_network_as_masked_matrices(tmp_path):
+    package = packed(PLAIN)
+    done = export(package, tmp_path / "out", formats=["dense"])
+    assert left(done.folder) == ["card.md", "dense.py", "dense.safetensors"]
+    assert done.difference < 1e-6
+    assert "from dense import load  # dense.py in this folder" in (done.folder / "card.md").read_text()
+    stage = decoded(unpack(package)).plan.stages[0]
+    tensors = load_file(done.folder / "dense.safetensors")
+    np.testing.assert_array_equal(tensors["sheet0_motif0_taps.mask"].numpy(), mask(stage))
+    assert not tensors["sheet0_motif0_taps.weight"][~tensors["sheet0_motif0_taps.mask"]].any()
+
+
+def test_dense_too_large_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(dense, "LARGEST", 1000)
+    message = r"matrices would take 414,720 bytes \(414,720 of them for sheet0\.motif0\.taps\), expected at most 1,000"
+    with pytest.raises(ExportError, match=message):
+        export(packed(PLAIN), tmp_path / "out", formats=["evo", "dense"])
     assert left(tmp_path) == []

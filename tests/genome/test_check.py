@@ -1,5 +1,6 @@
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 from strategies import genomes
 
 from evonet.errors import GenomeError
@@ -48,40 +49,77 @@ def test_out_of_range(genome, message):
         check(genome)
 
 
+SECOND = SheetGene(channels=12, motifs=(MotifGene(mixing="grouped", groups=8),))
+
+
+def lent(lender: dict, borrower: dict, sheet: dict | None = None) -> Genome:
+    """Two sheets; the second one's motif has the weights of the first one's."""
+    first = SheetGene(motifs=(MotifGene(**lender),))
+    second = SheetGene(**{"motifs": (MotifGene(weights_from=1, **borrower),), **(sheet or {})})
+    return Genome(sheets=(first, second))
+
+
 @pytest.mark.parametrize(
     "genome, message",
     [
         (
-            one({"reduction": "all"}),
-            r"^sheets\[0\]\.reduction = 'all' is not computed yet by this version: use one of none, .*, mean\.$",
+            Genome(sheets=(SheetGene(),), saccade=SaccadeGene()),
+            r"^saccade is not computed yet by this version: delete the saccade gene\.$",
         ),
-        (one({"join": "concat"}), r"join = 'concat' is not computed yet"),
-        (one(source=2), r"motifs\[0\]\.source = 2 is not computed yet by this version: use one of 0, 1"),
-        (one(mixing="grouped"), r"mixing = 'grouped' is not computed yet .* identity\.$"),
-        (one(sharing="tile"), r"sharing = 'tile' is not computed yet"),
-        (one(symmetry="even"), r"symmetry = 'even' is not computed yet"),
-        (one(weights_from=1), r"weights_from = 1 is not computed yet"),
-        (one(boundary="wrap"), r"boundary = 'wrap' is not computed yet"),
-        (one(edits=((0, 0),)), r"edits is not computed yet by this version: leave it empty"),
-        (one(readout={"kind": "hadamard"}), r"readout\.kind = 'hadamard' is not computed yet"),
-        (Genome(sheets=(SheetGene(),), saccade=SaccadeGene()), r"^saccade is not computed yet"),
-    ],
-)
-def test_not_computed_yet(genome, message):
-    with pytest.raises(GenomeError, match=message):
-        check(genome)
-
-
-@pytest.mark.parametrize(
-    "genome, message",
-    [
-        (one(source=0), r"motifs have sources \[0\]; .* use one motif with source 1"),
-        (one({"motifs": (MotifGene(), MotifGene())}), r"have sources \[1, 1\]"),
-        (one({"motifs": (MotifGene(), MotifGene(source=0), MotifGene(source=0))}), r"have sources \[1, 0, 0\]"),
+        (one(source=0), r"^sheets\[0\]\.motifs have sources \[0\]: expected one at least that reads another sheet"),
+        (one(source=2), r"^sheets\[0\]\.motifs\[0\]\.source = 2 lies before the input: expected 0\.\.1, where 1 is"),
+        (
+            one({"motifs": (MotifGene(), MotifGene(source=15))}),
+            r"^sheets\[0\]\.motifs\[1\]\.source = 15 lies before the input",
+        ),
         (one({"repeats": 2}), r"repeats = 2, but no motif has source 0: .* set repeats = 1"),
+        (
+            one({"channels": 2, "join": "concat", "motifs": (MotifGene(),) * 3}),
+            r"^sheets\[0\]\.channels = 2, expected at least 3: each of the motifs joined side by side fills one",
+        ),
+        (
+            one({"motifs": (MotifGene(), MotifGene(source=0, boundary="valid"))}),
+            r"^sheets\[0\]\.motifs\[1\]\.boundary = 'valid' with source 0 would shrink its own sheet",
+        ),
         (one(pattern="lattice", basis=(2, 4, 1, 2)), r"basis = \(2, 4, 1, 2\) spans a line or a point"),
         (one(taps=4, long_share=16, radius=3, reach=3), r"motifs\[0\] has no tap at all.*long_share = 16"),
         (one(taps=4, long_share=16, pattern="lattice", basis=(7, 0, 0, 7)), r"has no tap at all"),
+        (
+            one(taps=1, edits=((0, 0),)),
+            r"^sheets\[0\]\.motifs\[0\]\.edits = \(\(0, 0\),\) removes its only tap: remove the edit, or use more",
+        ),
+        (one(radius=0, edits=((0, 0),)), r"edits = \(\(0, 0\),\) removes its only tap"),
+        (one(taps=1, symmetry="odd"), r"^sheets\[0\]\.motifs\[0\]\.symmetry = 'odd' with the centre as its only tap"),
+        (one(radius=0, symmetry="odd"), r"symmetry = 'odd' with the centre as its only tap"),
+        (
+            one({"channels": 6}, mixing="grouped", groups=4),
+            r"^sheets\[0\]\.motifs\[0\]\.groups = 4 with the image's source and 6 target channels: expected a divisor",
+        ),
+        (
+            Genome(sheets=(SheetGene(channels=10), SECOND)),
+            r"^sheets\[1\]\.motifs\[0\]\.groups = 8 with 10 source and 12 target channels",
+        ),
+        (
+            Genome(sheets=(SheetGene(), SheetGene(join="concat", motifs=SECOND.motifs * 2))),
+            r"groups = 8 with 8 source and 4 target channels",
+        ),
+        (
+            one(weights_from=1),
+            r"^sheets\[0\]\.motifs\[0\]\.weights_from = 1, but 0 motifs come before it: expected 0\.\.0\.$",
+        ),
+        (
+            lent({"mixing": "depthwise"}, {}),
+            r"^sheets\[1\]\.motifs\[0\]\.weights_from = 1 is .*\.motifs\[0\] with mixing 'depthwise', expected 'full'",
+        ),
+        (
+            lent({"mixing": "identity"}, {"mixing": "identity"}),
+            r"expected 'identity' as here, and one that has weights",
+        ),
+        (
+            lent({}, {}, {"channels": 12}),
+            r"with weights for the image's to 8 channels, expected 8 to 12 as here: give both the same",
+        ),
+        (lent({"symmetry": "orbit4"}, {}), r"with weights for the image's to 2 channels, expected 8 to 8 as here"),
         (one(readout={"kind": "direct", "grid": 2}), r"'direct' with grid = 2"),
         (one(readout={"kind": "direct", "pooling": "both"}), r"'direct' with .*pooling = 'both'"),
     ],
@@ -91,6 +129,13 @@ def test_fields_that_do_not_go_together(genome, message):
         check(genome)
 
 
+def test_a_self_motif_lends_and_borrows_after_the_others_of_its_sheet():
+    own, plain = MotifGene(source=0, mixing="depthwise"), MotifGene(mixing="depthwise")
+    assert valid(one({"motifs": (replace(own, weights_from=1), plain)}))
+    with pytest.raises(GenomeError, match=r"motifs\[1\]\.weights_from = 1, but 0 motifs come before it"):
+        check(one({"motifs": (own, replace(plain, weights_from=1))}))
+
+
 @pytest.mark.parametrize(
     "motif",
     [
@@ -98,6 +143,11 @@ def test_fields_that_do_not_go_together(genome, message):
         {"taps": 4, "long_share": 16, "pattern": "lattice", "basis": (15, 14, 14, 13), "reach": 2},  # determinant -1
         {"taps": 4, "long_share": 16, "pattern": "scatter", "radius": 1, "reach": 2},
         {"basis": (0, 0, 0, 0)},  # nothing reads it
+        {"taps": 4, "long_share": 16, "radius": 3, "reach": 3, "edits": ((9, 9),)},  # the edit is a tap
+        {"taps": 1, "edits": ((0, 0), (0, 1))},
+        {"taps": 1, "symmetry": "odd", "edits": ((0, 1),)},
+        {"taps": 1, "symmetry": "odd", "mixing": "identity"},  # has no weights to be odd
+        {"mixing": "grouped", "groups": 4},
     ],
 )
 def test_borderline_motifs_pass(motif):

@@ -17,8 +17,13 @@ def bare(gene):
     return replace(gene, motifs=()) if isinstance(gene, SheetGene) else gene
 
 
+def with_structure(other, own):
+    """The other parent's motif, on the place and with the source of this one's."""
+    return replace(other, source=own.source) if isinstance(other, MotifGene) else other
+
+
 @given(genomes(), st.integers(0, 2**32))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_relatives_give_valid_children_made_of_their_genes(genome, seed):
     a = b = stamp(genome, 0)
     for i in range(4):
@@ -30,7 +35,7 @@ def test_relatives_give_valid_children_made_of_their_genes(genome, seed):
     assert cross(a, b, Stream(seed)) == child
     other = {gene.id: bare(gene) for gene in genes_of(b)}
     for own, mixed in zip(genes_of(a), genes_of(child), strict=True):
-        options = [bare(own), other.get(own.id)]
+        options = [bare(own), with_structure(other.get(own.id), own)]
         if isinstance(mixed, SheetGene) and mixed.repeats == 1:
             options += [replace(o, repeats=1) for o in options if isinstance(o, SheetGene)]
         assert bare(mixed) in options
@@ -60,3 +65,13 @@ def test_structure_is_of_the_first_even_where_the_other_repeats():
         (8, 1, 1),
         (12, 1, 1),
     }
+
+
+def test_what_motifs_read_and_whose_weights_they_have_is_of_the_first():
+    pair = (MotifGene(mixing="depthwise"), MotifGene(mixing="depthwise", weights_from=1))
+    a = stamp(Genome(sheets=(SheetGene(), SheetGene(motifs=pair))), 0)
+    moved = tuple(replace(m, source=2, taps=5, weights_from=0) for m in a.sheets[1].motifs)
+    b = replace(a, sheets=(a.sheets[0], replace(a.sheets[1], motifs=moved)))
+    for child in (cross(a, b, Stream(i)) for i in range(20)):
+        assert [(m.source, m.weights_from) for m in child.sheets[1].motifs] == [(1, 0), (1, 1)]
+        assert child.sheets[1].motifs[1].taps == 9

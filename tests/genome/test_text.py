@@ -58,8 +58,8 @@ def test_bad_text(text, message):
 
 def test_load_names_the_file(tmp_path):
     path = tmp_path / "all.toml"
-    path.write_text('[[sheets]]\nreduction = "all"\n')
-    with pytest.raises(GenomeError, match=r"all\.toml: sheets\[0\]\.reduction = 'all' is not computed yet"):
+    path.write_text("[[sheets]]\n[[sheets.motifs]]\nsource = 2\n")
+    with pytest.raises(GenomeError, match=r"all\.toml: sheets\[0\]\.motifs\[0\]\.source = 2 lies before the input"):
         load(path)
     with pytest.raises(GenomeError, match=r"none\.toml"):
         load(tmp_path / "none.toml")

@@ -10,7 +10,9 @@ from strategies import genomes
 from evonet.errors import GenomeError
 from evonet.genome.genes import Genome, MotifGene, ReadoutGene, SheetGene
 from evonet.network.network import Network
-from evonet.plan import Plan, expand
+from evonet.network.stages import lowered, reference
+from evonet.plan import Budget, Plan, Stage, expand
+from evonet.plan.lowering import GatherPart, Lowering, options
 
 
 def run(plan: Plan, masked: bool, x: torch.Tensor, seed: int) -> list[torch.Tensor]:
@@ -36,6 +38,170 @@ def test_lowered_equals_masked(genome, shape, seed):
     x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     for a, b in zip(run(plan, False, x, seed), run(plan, True, x, seed), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-8 * float(b.abs().max() + 1))
+
+
+def computed(function: torch.nn.Module, stage: Stage, shape: tuple[int, ...] | None) -> list[torch.Tensor]:
+    """Output and gradients, by source, weight and bias."""
+    generator = torch.Generator().manual_seed(5)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
+
+    x, bias = draw(3, *stage.source), draw(stage.target[0])
+    inputs = [x, bias] if shape is None else [x, bias, draw(*shape)]
+    y = function(x, None if shape is None else inputs[2], bias)
+    assert y.shape == (3, *stage.target)
+    weighted = y * torch.arange(1.0, 1 + y.numel(), dtype=torch.float64).reshape(y.shape).cos()
+    return [y.detach(), *torch.autograd.grad(weighted.sum(), inputs)]
+
+
+def assert_same(stage: Stage, shape: tuple[int, ...] | None, parts: Lowering, expected: list[torch.Tensor]) -> None:
+    for a, b in zip(computed(lowered(stage, parts), stage, shape), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-9 * float(b.abs().max() + 1), msg=lambda m: f"{parts}: {m}")
+
+
+def check_all(plan: Plan) -> set[type]:
+    """Every way to compute every stage is the masked matrix; which kinds of part there were."""
+    seen = set()
+    for stage in plan.stages:
+        shape = None if stage.weight is None else plan.tensors[stage.weight].shape
+        expected = computed(reference(stage), stage, shape)
+        for parts in options(stage):
+            assert sorted(i for part in parts for i in part.index) == list(range(len(stage.taps)))
+            assert_same(stage, shape, parts, expected)
+            seen |= {type(part) for part in parts}
+    return seen
+
+
+@given(genomes(), st.tuples(st.integers(1, 3), st.integers(1, 11), st.integers(4, 11)))
+@settings(max_examples=60, deadline=None)
+def test_every_lowering_of_every_stage_is_the_masked_matrix(genome, shape):
+    try:
+        plan = expand(genome, input=shape, classes=10, budget=Budget(macs=10**6))
+    except GenomeError:
+        reject()
+    check_all(plan)
+
+
+FAR = MotifGene(radius=1, taps=9, long_share=8, pattern="scatter", reach=4, seed=2)
+
+
+@pytest.mark.parametrize("reduction", ["none", "stride"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"boundary": "wrap"},
+        {"boundary": "valid"},
+        {"mixing": "grouped"},
+        {"mixing": "grouped", "sharing": "tile"},
+        {"mixing": "depthwise"},
+        {"mixing": "depthwise", "boundary": "wrap"},
+        {"mixing": "depthwise", "sharing": "tile", "tile": 3},
+        {"mixing": "identity"},
+        {"sharing": "tile", "tile": 3},
+        {"sharing": "tile", "tile": 4, "boundary": "valid"},
+        {"sharing": "position", "boundary": "wrap"},
+        {"symmetry": "even"},
+        {"symmetry": "odd", "mixing": "depthwise"},
+        {"symmetry": "orbit4"},
+        {"symmetry": "orbit8", "mixing": "grouped"},
+        {"symmetry": "orbit8", "sharing": "tile"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("channels", [6, 8])
+def test_lowerings_of_each_form(fields, reduction, channels):
+    motif = msgspec.structs.replace(FAR, **fields)
+    sheets = (SheetGene(channels=6), SheetGene(channels=channels, reduction=reduction, motifs=(motif,)))
+    check_all(expand(Genome(sheets=sheets), input=(1, 11, 10), classes=4))
+
+
+def test_gathers_go_through_many_images_in_pieces(monkeypatch):
+    monkeypatch.setattr("evonet.network.gather.CACHE", 1)
+    monkeypatch.setattr("evonet.network.gather.IMAGES", 1)
+    plan = expand(Genome(sheets=(SheetGene(motifs=(FAR,)),)), input=(2, 9, 9), classes=4)
+    assert GatherPart in check_all(plan)
+
+
+WHOLE = {
+    "a skip added": (SheetGene(channels=4), SheetGene(channels=4, motifs=(MotifGene(), MotifGene(source=2)))),
+    "concat": (SheetGene(channels=4), SheetGene(channels=5, join="concat", motifs=(MotifGene(), MotifGene(source=2)))),
+    "concat of self motifs": (
+        SheetGene(
+            channels=5,
+            join="concat",
+            repeats=2,
+            motifs=(MotifGene(), MotifGene(source=0), MotifGene(source=0, radius=2)),
+        ),
+    ),
+    "a larger source behind": (
+        SheetGene(channels=3, reduction="max"),
+        SheetGene(channels=4, reduction="mean", motifs=(MotifGene(),)),
+        SheetGene(channels=4, motifs=(MotifGene(), MotifGene(source=3))),
+    ),
+    "a smaller source behind": (
+        SheetGene(channels=3, reduction="max"),
+        SheetGene(channels=4, motifs=(MotifGene(source=2), MotifGene(source=1))),
+    ),
+    "a residual over the images": (SheetGene(channels=1, residual=True), SheetGene(channels=4)),
+    "borrowed weights": (
+        SheetGene(channels=4),
+        SheetGene(channels=4),
+        SheetGene(channels=4, motifs=(MotifGene(weights_from=1, boundary="wrap"),)),
+    ),
+    "linear sheets": (SheetGene(channels=6, reduction="all"), SheetGene(channels=5, reduction="all")),
+    "a bias for each repeat": (SheetGene(bias="repeat", repeats=3, motifs=(MotifGene(), MotifGene(source=0))),),
+}
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 1, 12), (1, 7, 9)], ids=str)
+@pytest.mark.parametrize("readout", ["linear", "hadamard"])
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_networks(name, readout, shape):
+    genome = Genome(sheets=WHOLE[name], readout=ReadoutGene(kind=readout, grid=2, pooling="both"))
+    plan = expand(genome, input=shape, classes=4)
+    x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    for a, b in zip(run(plan, False, x, 1), run(plan, True, x, 1), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * float(b.abs().max() + 1))
+
+
+def test_a_sheet_that_covers_its_source_is_torchs_linear_layer():
+    genome = Genome(sheets=(SheetGene(channels=12, reduction="all", activation="none"),))
+    network = Network(expand(genome, input=(3, 5, 4), classes=12))
+    layer = torch.nn.Linear(60, 12)
+    x, weight = torch.rand(8, 3, 5, 4), layer.weight.detach().reshape(12, 3, 20)
+    stage = network.stages[0]
+    assert torch.equal(stage(x, weight, layer.bias)[:, :, 0, 0], layer(x.flatten(1)))
+
+
+def test_a_hadamard_readout_is_sylvesters_matrix_scaled_to_unit_variance():
+    two = torch.tensor([[1.0, 1.0], [1.0, -1.0]])
+    eight = torch.kron(two, torch.kron(two, two))
+    genome = Genome(sheets=(SheetGene(channels=2),), readout=ReadoutGene(kind="hadamard", grid=2))
+    readout = Network(expand(genome, input=(1, 2, 2), classes=5)).readout
+    x = torch.rand(3, 2, 2, 2)
+    torch.testing.assert_close(readout(x, []), x.flatten(1) @ eight[:5].T / 8**0.5)
+
+
+def test_each_repeat_adds_its_own_bias():
+    sheet = SheetGene(
+        channels=3, bias="repeat", repeats=2, activation="none", motifs=(MotifGene(), MotifGene(source=0))
+    )
+    network = Network(expand(Genome(sheets=(sheet,), readout=ReadoutGene(kind="direct")), input=(1, 4, 4), classes=3))
+    rows = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])
+    with torch.no_grad():
+        network.tensors["sheet0_bias"].copy_(rows)  # all other weights are zero
+        assert torch.equal(network(torch.rand(1, 1, 4, 4))[0], rows[2])
+        taps = network.tensors["sheet0_motif1_taps"]
+        taps[torch.arange(3), torch.arange(3), 4] = 1.0  # the centre: every repeat adds to what was there
+        assert torch.equal(network(torch.rand(1, 1, 4, 4))[0], rows.sum(0))
+
+
+def test_only_weights_are_in_the_state_dict():
+    genome = Genome(sheets=(SheetGene(motifs=(FAR,)),), readout=ReadoutGene(kind="hadamard", grid=2))
+    network = Network(expand(genome, input=(1, 9, 9), classes=10))
+    assert [k.removeprefix("tensors.") for k in network.state_dict()] == ["sheet0_motif0_taps", "sheet0_bias"]
+    assert torch.equal(network.readout.code @ network.readout.code.T, 32 * torch.eye(10))
 
 
 MOTIFS = {

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from strategies import genomes
 
 from evonet.errors import GenomeError
@@ -59,7 +60,26 @@ def small_package(*, expression: Expression | None = None, spread: int = 3) -> P
 
 def cut_expression(plan: Plan) -> Expression:
     """Every third tap of every stage off, the first one never."""
-    return tuple(tuple(k % 3 != 2 for k in range(len(taps))) for taps in plan.expression)
+    whole = plan.expression
+    return replace(whole, taps=tuple(tuple(k % 3 != 2 for k in range(len(taps))) for taps in whole.taps))
+
+
+def random_expression(plan: Plan, numbers: np.random.Generator) -> Expression:
+    """Some taps and channels off wherever they may be; borrowed taps as the lender's."""
+
+    def some(bits: tuple[bool, ...]) -> tuple[bool, ...]:
+        live = numbers.random(len(bits)) < 0.6
+        live[numbers.integers(len(bits))] = True
+        return tuple(bool(bit) for bit in live)
+
+    taps: list[tuple[bool, ...]] = []
+    for stage, bits in zip(plan.stages, plan.expression.taps, strict=True):
+        if stage.lender is not None:
+            taps.append(taps[stage.lender])
+        else:
+            taps.append(bits if stage.weight is None else some(bits))
+    channels = tuple(some(sheet.alive) if sheet.cuttable else sheet.alive for sheet in plan.sheets)
+    return Expression(taps=tuple(taps), channels=channels)
 
 
 @st.composite
@@ -71,12 +91,9 @@ def packages(draw: st.DrawFn) -> Package:
         plan = expand(genome, input=input, classes=classes)
     except GenomeError:
         assume(False)
+    assume(plan.costs.weights <= 3000)  # the coder is Python
     if draw(st.booleans()):
-        bits = (
-            taps if stage.weight is None else tuple((numbers.random(len(taps)) < 0.6) | (np.arange(len(taps)) == 0))
-            for stage, taps in zip(plan.stages, plan.expression, strict=True)
-        )
-        expression = tuple(tuple(bool(bit) for bit in taps) for taps in bits)
+        expression = random_expression(plan, numbers)
         plan = expand(genome, input=input, classes=classes, expression=expression)
     spreads = draw(st.lists(st.sampled_from([0.0, 0.2, 0.7, 3.0, 40.0]), min_size=1, max_size=4))
 

@@ -5,6 +5,7 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,8 +19,17 @@ from evonet.genome.ids import stamp
 from evonet.package import STEPS, Package, Quantised, pack, unpack
 from evonet.package.coder import Encoder
 from evonet.package.cost import tensors_bits
-from evonet.package.parts import COMMON, NEWER, write_genome, write_input
-from evonet.plan import expand
+from evonet.package.parts import (
+    CHANNELS_OFF,
+    COMMON,
+    LIVE_ROW,
+    tap_choices,
+    write_bits,
+    write_genome,
+    write_input,
+    write_tensors,
+)
+from evonet.plan import Expression, expand
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -46,8 +56,10 @@ def test_round_trip(package: Package) -> None:
 def test_overhead_is_small(package: Package) -> None:
     """Version, check, input, lengths and the coder's end; the expression is what the package adds to its genome."""
     plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
-    taps = sum(len(bits) for bits in plan.expression if not all(bits))
-    payload = tensors_bits(plan.tensors, package.tensors) / 8 + len(encode(package.genome)) + 1.3 * taps / 8
+    expression = plan.expression
+    bits = sum(len(row) for row in (*expression.taps, *expression.channels) if not all(row))
+    payload = tensors_bits(plan.tensors, package.tensors) / 8 + len(encode(package.genome)) + 1.3 * bits / 8
+    payload += 0 if all(map(all, expression.channels)) else 1
     spelled = 0 if (package.input, package.classes) in COMMON else 6
     assert len(pack(package)) <= payload + 8.5 + spelled
 
@@ -58,7 +70,7 @@ def test_golden_file() -> None:
     want = json.loads((GOLDEN / "small.evo.json").read_text())
     package = unpack(data)
     assert encode(package.genome).hex() == want["genome"]
-    assert [list(map(int, taps)) for taps in package.expression] == want["expression"]
+    assert [list(map(int, taps)) for taps in package.expression.taps] == want["expression"]
     assert [q.step for q in package.tensors] == want["steps"]
     assert [q.codes.ravel().tolist() for q in package.tensors] == want["codes"]
     assert pack(golden_package()) == data
@@ -105,8 +117,8 @@ def test_pack_refuses_other_misfits() -> None:
     package = small_package()
     with pytest.raises(PackageError, match="expected 9 as in the plan"):
         pack(replace(package, tensors=package.tensors[:-1]))
-    with pytest.raises(PackageError, match=r"does not expand: .*expression has 0 bits"):
-        pack(replace(package, expression=()))
+    with pytest.raises(PackageError, match=r"does not expand: .*expression has 0 channel bits"):
+        pack(replace(package, expression=Expression(taps=(), channels=())))
     with pytest.raises(PackageError, match="does not expand: sheets"):
         pack(replace(package, genome=Genome(sheets=(SheetGene(channels=7),))))
 
@@ -171,13 +183,31 @@ def test_only_the_canonical_bytes_are_taken() -> None:
             unpack(sealed(data[:-4] + extra))
 
 
-def test_the_reserved_bit_is_a_newer_evonets() -> None:
+def test_channel_bits_that_are_all_on_are_not_canonical() -> None:
+    package = small_package()
+    plan = expand(SMALL, input=(1, 28, 28), classes=10)
     encoder = Encoder()
     write_input(encoder, (1, 28, 28), 10)
     write_genome(encoder, SMALL)
-    encoder.bit(True, *NEWER)
-    with pytest.raises(PackageError, match="written by a newer evonet"):
+    encoder.bit(True, *CHANNELS_OFF)
+    encoder.bit(True, *LIVE_ROW)  # of the one sheet that may be cut
+    write_bits(encoder, plan.expression.taps, tap_choices(plan))
+    write_tensors(encoder, package.tensors, plan)
+    with pytest.raises(PackageError, match="are not the ones evonet writes for their network"):
         unpack(sealed(b"\xe1" + encoder.finish()))
+
+
+def test_a_channel_that_is_off_costs_nothing_more() -> None:
+    plan = expand(SMALL, input=(1, 28, 28), classes=10)
+    assert [sheet.cuttable for sheet in plan.sheets] == [True, False]
+    channels = ((True, False, True, True, False, True), plan.sheets[1].alive)
+    package = small_package(expression=msgspec.structs.replace(plan.expression, channels=channels))
+    data = pack(package)
+    assert unpack(data) == package
+    assert len(data) < 0.95 * len(pack(small_package()))
+    refused = (channels[0], (False, *plan.sheets[1].alive[1:]))
+    with pytest.raises(PackageError, match="expression switches channels off that other genes depend on"):
+        pack(replace(package, expression=msgspec.structs.replace(plan.expression, channels=refused)))
 
 
 def test_heads_that_promise_too_much_are_refused() -> None:

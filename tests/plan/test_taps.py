@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from evonet.genome.check import long_taps
 from evonet.genome.genes import MotifGene
-from evonet.plan.hashing import tap_keys
-from evonet.plan.taps import select_taps
+from evonet.genome.hashing import tap_keys
+from evonet.genome.taps import ANYWHERE, select_taps
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "taps.json"
 
@@ -26,23 +26,37 @@ motifs = st.builds(
     basis=st.sampled_from([(2, 0, 0, 2), (3, 1, -1, 3), (5, 0, 2, 2)]),
 )
 
+sides = st.integers(0, 14)
+windows = st.just(ANYWHERE) | st.builds(lambda a, b, c, d: (-a, b, -c, d), sides, sides, sides, sides)
 
-@given(motifs)
-def test_one_more_tap_moves_no_other(motif):
-    taps = select_taps(motif)
-    more = select_taps(msgspec.structs.replace(motif, taps=motif.taps + 1))
+
+@given(motifs, windows)
+def test_one_more_tap_moves_no_other(motif, window):
+    taps = select_taps(motif, window)
+    more = select_taps(msgspec.structs.replace(motif, taps=motif.taps + 1), window)
     assert set(taps) <= set(more)
     assert len(more) - len(taps) in (0, 1)
 
 
-@given(motifs.filter(lambda m: m.long_share < 16))
-def test_one_step_of_share_swaps_the_fewest(motif):
-    taps = set(select_taps(motif))
+@given(motifs.filter(lambda m: m.long_share < 16), windows)
+def test_one_step_of_share_swaps_the_fewest(motif, window):
+    taps = set(select_taps(motif, window))
     longer = msgspec.structs.replace(motif, long_share=motif.long_share + 1)
-    after = set(select_taps(longer))
+    after = set(select_taps(longer, window))
     swapped = long_taps(longer) - long_taps(motif)
     assert len(after - taps) <= swapped
     assert len(taps - after) <= swapped
+
+
+@given(motifs, windows)
+def test_a_window_holds_what_is_chosen_and_no_gap(motif, window):
+    def within(tap):
+        return window[0] <= tap[0] <= window[1] and window[2] <= tap[1] <= window[3]
+
+    taps = select_taps(motif, window)
+    assert set(taps) == set(filter(within, taps))
+    kept = set(filter(within, select_taps(motif)))
+    assert kept <= set(taps)  # what the source lacks makes room for the next best, and moves no other
 
 
 @given(motifs)

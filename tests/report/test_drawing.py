@@ -1,9 +1,11 @@
 """Genes as text."""
 
+import pytest
+
 from evonet.genome.genes import Genome, MotifGene, ReadoutGene, SheetGene
 from evonet.genome.ids import stamp
-from evonet.plan.taps import select_taps
-from evonet.report.drawing import diff, draw_genome, draw_motif
+from evonet.genome.taps import select_taps
+from evonet.report.drawing import describe_motif, diff, draw_genome, draw_motif, draw_taps
 
 
 def genome(**sheet: object) -> Genome:
@@ -43,6 +45,27 @@ def test_a_genome_reads_from_the_input_to_the_classes():
     assert "  motif [3:1] from the input: full, 9 taps" in lines
     assert "  motif [3:2] from the sheet itself: depthwise, 9 taps" in lines
     assert lines[-1] == "readout [3:3]: mean over 1x1 cells, linear"
+
+
+@pytest.mark.parametrize(
+    "fields, words",
+    [
+        ({"mixing": "grouped", "groups": 4}, "in 4 groups, 9 taps"),
+        ({"mixing": "identity", "taps": 1}, "identity (the mean of its taps), 1 tap"),
+        ({"sharing": "tile", "tile": 3}, "full, 9 taps, own weights in each of 3x3 tiles"),
+        ({"sharing": "position"}, "full, 9 taps, own weights at each position"),
+        ({"symmetry": "odd"}, "full, 9 taps, odd (opposite taps share a weight with opposite signs)"),
+        ({"weights_from": 2}, "full, 9 taps, weights of the motif 2 places back"),
+        ({"boundary": "wrap"}, "full, 9 taps, wrapped around"),
+        ({"edits": ((-1, -1), (0, 4))}, "full, 9 taps, 1 of them long (box, reach 6), edited at (-1,-1) (0,4)"),
+    ],
+)
+def test_rare_fields_are_said_in_words(fields, words):
+    assert describe_motif(MotifGene(**fields)) == words
+
+
+def test_offsets_of_a_sequence_are_one_line():
+    assert draw_taps([(0, -1), (0, 0), (0, 3)], 1) == [". . # O . . *"]
 
 
 def test_diff_is_empty_for_the_same_genes_and_names_each_change():

@@ -8,7 +8,8 @@ from matplotlib.image import imread
 
 from evonet.genome import Genome, MotifGene, ReadoutGene, SheetGene
 from evonet.network import initialise
-from evonet.plan import expand
+from evonet.plan import Expression, expand
+from evonet.plan.masks import mask
 from evonet.report import pictures
 
 GENOME = Genome(
@@ -46,7 +47,7 @@ def test_without_long_taps_their_colour_is_absent(tmp_path):
 
 def test_weights_change_the_taps_and_what_is_switched_off_is_grey(tmp_path):
     plan = expand(PLAIN, input=(1, 8, 8), classes=10)
-    live = ((False, *plan.expression[0][1:]),)
+    live = Expression(taps=((False, *plan.expression.taps[0][1:]),), channels=plan.expression.channels)
     less = expand(PLAIN, input=(1, 8, 8), classes=10, expression=live)
     pictures.draw_expansion(plan, tmp_path / "a.png")
     pictures.draw_expansion(less, tmp_path / "b.png")
@@ -55,15 +56,50 @@ def test_weights_change_the_taps_and_what_is_switched_off_is_grey(tmp_path):
     assert shown(tmp_path / "c.png", pictures.LOCAL) < shown(tmp_path / "b.png", pictures.LOCAL)
 
 
+RICH = Genome(
+    sheets=(
+        SheetGene(channels=4, motifs=(MotifGene(symmetry="orbit4", taps=3, boundary="valid"),)),
+        SheetGene(
+            channels=4,
+            motifs=(
+                MotifGene(symmetry="odd", boundary="wrap"),
+                MotifGene(mixing="grouped", sharing="position"),
+                MotifGene(mixing="depthwise", sharing="tile"),
+                MotifGene(mixing="depthwise", sharing="tile", weights_from=1, radius=2),
+            ),
+        ),
+        SheetGene(channels=6, reduction="all"),
+    ),
+    readout=ReadoutGene(kind="hadamard", pooling="both"),
+)
+
+
+@pytest.mark.parametrize("limit", [pictures.LARGEST, 100])
+def test_every_kind_of_stage_is_drawn_with_and_without_weights(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(pictures, "LARGEST", limit)
+    plan = expand(RICH, input=(1, 10, 9), classes=10)
+    pictures.draw_expansion(plan, tmp_path / "a.png")
+    pictures.draw_expansion(plan, tmp_path / "b.png", weights=[w.numpy() for w in initialise(plan, 1)])
+    assert shown(tmp_path / "b.png", pictures.LOCAL) < shown(tmp_path / "a.png", pictures.LOCAL)
+
+
+def test_one_channel_pair_is_the_first_block_of_the_mask():
+    plan = expand(RICH, input=(2, 10, 9), classes=10)
+    for stage in plan.stages:
+        if stage.mixing != "grouped":
+            block = mask(stage)[: stage.target[1] * stage.target[2], : stage.source[1] * stage.source[2]]
+            np.testing.assert_array_equal(mask(pictures._one_pair(stage)), block)
+
+
 def test_masks_too_large_are_drawn_in_part_or_not_at_all(tmp_path, monkeypatch):
     plan = expand(PLAIN, input=(1, 8, 8), classes=10)
     sizes = []
 
-    def mask(stage):
+    def measured(stage):
         sizes.append((stage.target, stage.source))
         return np.ones((4, 4), bool)
 
-    monkeypatch.setattr(pictures, "mask", mask)
+    monkeypatch.setattr(pictures, "mask", measured)
     monkeypatch.setattr(pictures, "LARGEST", 64 * 64)
     pictures.draw_expansion(plan, tmp_path / "a.png")
     assert sizes == [((1, 8, 8), (1, 8, 8))]  # one channel pair

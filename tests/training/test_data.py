@@ -234,7 +234,9 @@ def test_what_is_no_npz_is_refused(tmp_path):
         load_data("npz:none.npz", base=tmp_path)
 
 
-@pytest.mark.parametrize("spec", ["", "mnst", "npz:", "idx", "folder:x"])
+@pytest.mark.parametrize(
+    "spec", ["", "mnst", "npz:", "idx", "folder:x", "lag:0", "lag:16", "lag:1.5", "lag", "scramble:all", "digits:x"]
+)
 def test_unknown_spec_names_the_known(spec):
-    with pytest.raises(DataError, match="expected digits, mnist, idx:FOLDER or npz:FILE"):
+    with pytest.raises(DataError, match=r"expected digits, mnist, idx:FOLDER, npz:FILE, lag:R with R in 1\.\.15"):
         load_data(spec)

@@ -3,7 +3,7 @@
 Local taps: the centre, then by key inside the radius. Long taps, outside the radius and within reach:
 box: nearest ring first, then by key. lattice: integer combinations of the basis, nearest lattice ring first, then
 by key. scatter: least key x distance first, a density that falls with distance as in small-world wiring
-(Kleinberg 2000). Ties break by (dy, dx).
+(Kleinberg 2000). Ties break by (dy, dx). Edits toggle single offsets last.
 """
 
 from functools import lru_cache
@@ -13,14 +13,20 @@ from numpy.typing import NDArray
 
 from evonet.genome.check import long_taps
 from evonet.genome.genes import MotifGene
-from evonet.plan.hashing import tap_keys
-from evonet.plan.types import Tap
+from evonet.genome.hashing import tap_keys
 
+Tap = tuple[int, int]
 Grid = NDArray[np.int64]
+Window = tuple[int, int, int, int]  # first and last dy, first and last dx
+ANYWHERE: Window = (-(2**15), 2**15, -(2**15), 2**15)
 
 
-def select_taps(motif: MotifGene) -> tuple[Tap, ...]:
-    """The motif's taps, sorted by (dy, dx); at most as many as exist."""
+def select_taps(motif: MotifGene, window: Window = ANYWHERE) -> tuple[Tap, ...]:
+    """The motif's taps within `window`, sorted by (dy, dx); at most as many as exist there.
+
+    `window`: the offsets that can lie inside the motif's source. On a sheet of height 1 a motif of three taps is a
+    row of three.
+    """
     return _select(
         motif.radius,
         motif.taps,
@@ -29,16 +35,26 @@ def select_taps(motif: MotifGene) -> tuple[Tap, ...]:
         motif.pattern,
         motif.seed,
         motif.basis,
+        motif.edits,
+        window,
     )
 
 
 @lru_cache(maxsize=4096)
 def _select(
-    radius: int, taps: int, n_long: int, reach: int, pattern: str, seed: int, basis: tuple[int, int, int, int]
+    radius: int,
+    taps: int,
+    n_long: int,
+    reach: int,
+    pattern: str,
+    seed: int,
+    basis: tuple[int, int, int, int],
+    edits: tuple[Tap, ...],
+    window: Window,
 ) -> tuple[Tap, ...]:
-    dy, dx = _square(radius)
+    dy, dx = _square(radius, window)
     local = _best(dy, dx, n=taps - n_long, ring=(np.maximum(abs(dy), abs(dx)) > 0).astype(np.int64), seed=seed)
-    dy, dx = _square(reach) if n_long else _square(0)
+    dy, dx = _square(reach if n_long else 0, window)
     outside = np.maximum(abs(dy), abs(dx)) > radius
     dy, dx = dy[outside], dx[outside]
     if pattern == "lattice":
@@ -50,12 +66,13 @@ def _select(
         distance = np.maximum(abs(dy), abs(dx)).astype(np.uint64)
         keys = (tap_keys(seed, dy, dx) + np.uint64(1)) * distance
         far = _take(dy, dx, np.lexsort((dx, dy, keys))[:n_long])
-    return tuple(sorted(local + far))
+    return tuple(sorted({*local, *far} ^ set(edits)))
 
 
-def _square(radius: int) -> tuple[Grid, Grid]:
-    side = np.arange(-radius, radius + 1, dtype=np.int64)
-    dy, dx = np.meshgrid(side, side, indexing="ij")
+def _square(radius: int, window: Window) -> tuple[Grid, Grid]:
+    y = np.arange(max(-radius, window[0]), min(radius, window[1]) + 1, dtype=np.int64)
+    x = np.arange(max(-radius, window[2]), min(radius, window[3]) + 1, dtype=np.int64)
+    dy, dx = np.meshgrid(y, x, indexing="ij")
     return dy.ravel(), dx.ravel()
 
 

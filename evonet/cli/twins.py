@@ -1,0 +1,86 @@
+"""The verb about controls: twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evonet.cli.output import Json, RunPath, number, percent, print_json, print_table
+from evonet.cli.running import Address, DataDir, Workers
+
+if TYPE_CHECKING:
+    from evonet.twins import Estimate, Name
+
+_HEADERS: dict[Name, str] = {
+    "accuracy": "accuracy",
+    "choice_accuracy": "on choice",
+    "loss": "loss",
+    "bytes": "bytes",
+    "macs": "MACs",
+    "weights": "weights",
+    "nonzero": "not zero",
+    "taps": "live taps",
+    "long_share": "long share",
+}
+_SHARES = ("accuracy", "choice_accuracy", "long_share")
+
+
+def twin(
+    run: RunPath,
+    id: Annotated[int, typer.Argument(metavar="ID", help="The individual.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            help="random: taps drawn anew; cnn: full windows of radius 3 at most; frozen: what its line began with.",
+        ),
+    ],
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each side.")] = 4,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Steps of each training (default: those of all rungs).")
+    ] = None,
+    workers: Workers = None,
+    address: Address = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """An individual beside its matched control, both trained from scratch; the test split is not read."""
+    from evonet import app
+    from evonet.controls import KINDS
+    from evonet.report.tables import config_of
+    from evonet.store import open_run
+
+    chosen = next((known for known in KINDS if known == kind), None)
+    if chosen is None:
+        raise typer.BadParameter(f"{kind!r}, expected {', '.join(KINDS)}", param_hint="--kind")
+    with open_run(Path(run)) as opened:
+        config = app.override_workers(app.override_data(config_of(opened), data_dir), count=workers, address=address)
+        from evonet.twins import compare
+
+        found = compare(opened, id, config, kind=chosen, count=seeds, steps=steps)
+    if json:
+        print_json(found)
+        return
+    lines = [(side.name, f"{side.scored}/{seeds}", *_figures(side.measures)) for side in found.sides]
+    lines.append(("difference", "", *_figures(found.difference)))
+    title = f"{found.run}, individual {id}: {seeds} trainings of {found.steps:,} steps on {found.data}, mean ± 95 %"
+    print_table(("side", "scored", *_HEADERS.values()), lines, title, left=("side",))
+    for side in found.sides:
+        for failure in side.failures:
+            print(f"{side.name}: {failure}")
+
+
+def _figures(measures: dict[Name, Estimate]) -> tuple[str, ...]:
+    return tuple(_figure(name, measures.get(name)) for name in _HEADERS)
+
+
+def _figure(name: Name, estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "-"
+    shown = percent if name in _SHARES else lambda value: number(value, 3 if name == "loss" else 0)
+    return shown(estimate.mean) + ("" if estimate.half is None else f" ± {shown(estimate.half)}")
+
+
+COMMANDS = (("twin", twin, "evonet twin runs/0001-digits 203 --kind random --seeds 9"),)
