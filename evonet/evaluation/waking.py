@@ -43,7 +43,7 @@ def _wake_between(plan: Plan, arrays: Arrays, kept: Arrays, new: Arrays) -> None
         if first.weight is None or mix.weight is None or first.lender is not None:
             continue
         taps, was_old, start = (np.moveaxis(tensors[first.weight], -2, 0) for tensors in (arrays, kept, new))
-        channels: NDArray[np.bool_] = ~arrays[mix.weight].any(axis=(0, 2))
+        channels = np.logical_not(arrays[mix.weight].any(axis=(0, 2)))
         if len(taps) == len(channels):  # not so in an orbit, where channels share their taps
             channels &= ~taps.any(axis=tuple(range(1, taps.ndim)))
             taps[channels], was_old[channels] = start[channels], False
