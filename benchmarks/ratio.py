@@ -138,8 +138,9 @@ def config_of(case: Case) -> RunConfig:
 
 
 LAG_RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly single taps: the smallest steps there are
-    "toggle_tap": 8.0,
+    "toggle_tap": 5.0,
     "shift_tap": 2.0,
+    "reseed": 3.0,
     "taps": 1.5,
     "long_share": 1.5,
     "radius": 0.5,
@@ -153,9 +154,9 @@ LAG_RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly single taps: the smalles
 def lag_config(case: Case) -> RunConfig:
     return base_config(
         case,
-        births=160,
-        steps=150,
-        finish=0.15,
+        births=128,
+        steps=300,  # below 200 a network with one good pair of taps looks like one with none
+        finish=0.1,
         rates=LAG_RATES,
         genes=Limits(
             sheets=(1, 3),
@@ -215,13 +216,14 @@ def base_config(
             individuals=births,
             rungs=(steps,),
             rates=rates,
+            inherit=False,  # every genome from scratch: no long line of training, and no weights for taps that are gone
             fresh=0.0,  # from the start that all arms share, and from nothing else
             finish_share=finish,
             finish_best=1,
         ),
         score=ScoreSettings(kind="bound", bound=case.bound),
-        training=TrainingSettings(lr=0.05 if case.task.startswith("lag") else 0.02, batch=32),
-        compression=CompressionSettings(bound=case.bound, size_weight=0.1),
+        training=TrainingSettings(lr=0.1 if case.task.startswith("lag") else 0.02, batch=32),
+        compression=CompressionSettings(bound=case.bound, size_weight=0.01, rate_term=0.0),
         budget=budget,
         workers=WorkersSettings(kind="serial", count=1),
     )

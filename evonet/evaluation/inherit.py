@@ -52,6 +52,7 @@ def inherit(plan: Plan, parents: Sequence[Parent], seed: int) -> Inherited:
         elif slots.role == "bias":
             weights[index], old[index] = _bias(slots, parent, source)
         steps[index] = parent.steps[source] if bool(old[index].any()) else None
+    wake(plan, weights, old, fresh)
     return Inherited(weights, old, steps)
 
 

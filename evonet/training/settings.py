@@ -23,8 +23,8 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     shift: Annotated[int, Meta(ge=0, le=16)] = 0  # random translation of each training image, pixels
     shift_until: Share = 0.85  # share of the steps after which images stay where they are
     clip: Annotated[float, Meta(ge=0)] = 1.0  # largest norm of the gradient, 0 = no limit
-    # torch.compile while finishing; needs a C++ compiler and 5 to 15 s a network. On a CPU plain convolutions take 0.94
-    # of the time (16 channels, 14x14), separable and scattered motifs 2.3 times as much: measure before switching it on.
+    # torch.compile while finishing; needs a C++ compiler and 5 to 15 s a network. On a CPU plain convolutions take
+    # 0.94 of the time (16 channels, 14x14), separable and scattered motifs 2.3 times as much: measure first.
     compile: bool = False
 
 

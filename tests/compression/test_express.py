@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from compression.compression_examples import sparse
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import genomes
@@ -12,21 +13,6 @@ from evonet.genome import Genome, MotifGene, SheetGene
 from evonet.network import build
 from evonet.package import Quantised
 from evonet.plan import Plan, expand
-
-
-def sparse(plan: Plan, numbers: np.random.Generator) -> list[Quantised]:
-    """Codes of which most are zero, by single weights, whole slices, and whole tensors."""
-    tensors = []
-    for tensor in plan.tensors:
-        codes = numbers.integers(-9, 10, tensor.shape)
-        for axis in range(codes.ndim):
-            slices = [slice(None)] * codes.ndim
-            for place in range(codes.shape[axis]):
-                if numbers.random() < 0.4:
-                    slices[axis] = slice(place, place + 1)
-                    codes[tuple(slices)] = 0
-        tensors.append(Quantised(step=40, codes=codes.astype(np.int16)))
-    return tensors
 
 
 def logits(plan: Plan, tensors: list[Quantised], x: torch.Tensor) -> torch.Tensor:
@@ -70,6 +56,21 @@ def test_a_channel_that_nothing_reads_goes_with_all_that_it_reads() -> None:
     assert expression.channels == ((True, True, True, False), (True, True, False), (True, True))
     live = expand(genome, input=(1, 8, 8), classes=10, expression=expression)
     assert [sheet.shape[0] for sheet in live.sheets] == [3, 2, 2]
+
+
+def test_within_a_sheet_it_goes_on_until_nothing_more_goes() -> None:
+    """Nothing reads channel 2 but channel 1, nothing channel 1 but channel 0, and nothing channel 0."""
+    own = MotifGene(source=0, radius=0, taps=1)
+    genome = Genome(sheets=(SheetGene(channels=4, motifs=(MotifGene(), own)), SheetGene(channels=2)))
+    plan = expand(genome, input=(1, 8, 8), classes=10)
+    tensors = [Quantised(step=40, codes=np.ones(t.shape, dtype=np.int16)) for t in plan.tensors]
+    recurrent, after = plan.sheets[0].recurrent[0].stages[0].weight, plan.sheets[1].incoming[0].stages[0].weight
+    assert recurrent is not None
+    assert after is not None
+    tensors[after].codes[:, :3] = 0
+    tensors[recurrent].codes[...] = 0
+    tensors[recurrent].codes[[0, 1, 3], [1, 2, 3]] = 1
+    assert express(plan, tensors).channels[0] == (False, False, False, True)
 
 
 def test_where_all_is_zero_one_of_each_stays() -> None:

@@ -4,10 +4,13 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from compression.compression_examples import sparse
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from strategies import genomes
 
 from evonet.compression.express import cut, express
+from evonet.errors import GenomeError
 from evonet.evaluation.inherit import Inherited, inherit
 from evonet.evaluation.measure import long_share
 from evonet.evaluation.parents import Parent, read_start
@@ -225,6 +228,24 @@ def test_what_was_cut_comes_back_as_zero_and_wakes():
     weights = [w.clone().requires_grad_() for w in child.weights]
     build(plan)(x, weights).square().sum().backward()
     assert bool(weights[3].grad[:, 1].any())
+
+
+@given(genomes(), st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_whatever_sleeps_wakes_without_a_change_of_the_function(genome, seed):
+    genome, numbers = stamp(genome, 1), np.random.default_rng(seed)
+    try:
+        plan = expand(genome, input=(1, 8, 9), classes=10)
+    except GenomeError:
+        assume(False)
+    assume(plan.costs.macs <= 1e6)
+    weights = [torch.from_numpy(q.weights) for q in sparse(plan, numbers)]
+    child = inherit(plan, [Parent(plan, weights, [30] * len(weights))], 7)
+    x = torch.rand(3, 1, 8, 9, dtype=torch.float64)
+    network = build(plan, dtype=torch.float64)
+    with torch.no_grad():
+        before, after = (network(x, [w.double() for w in ws]) for ws in (weights, child.weights))
+    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5 * float(before.abs().max() + 1))
 
 
 @given(st.integers(0, 2**32), st.sampled_from(["none", "even", "odd", "orbit4"]), st.sampled_from(["zero", "wrap"]))
