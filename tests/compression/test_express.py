@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
-from compression.compression_examples import sparse
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from package.package_examples import sparse_codes
 from strategies import genomes
 
 from evonet.compression.express import cut, express
@@ -28,7 +28,7 @@ def test_what_is_switched_off_was_not_computing(genome: Genome, seed: int) -> No
     except GenomeError:
         assume(False)
     assume(plan.costs.macs <= 1e6)
-    tensors = sparse(plan, np.random.default_rng(seed))
+    tensors = sparse_codes(plan, np.random.default_rng(seed))
     expression = express(plan, tensors)
     live = expand(genome, input=(2, 8, 9), classes=10, expression=expression)
     assert live.expression == expression

@@ -4,9 +4,9 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from compression.compression_examples import sparse
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from package.package_examples import sparse_codes
 from strategies import genomes
 
 from evonet.compression.express import cut, express
@@ -239,7 +239,7 @@ def test_whatever_sleeps_wakes_without_a_change_of_the_function(genome, seed):
     except GenomeError:
         assume(False)
     assume(plan.costs.macs <= 1e6)
-    weights = [torch.from_numpy(q.weights) for q in sparse(plan, numbers)]
+    weights = [torch.from_numpy(q.weights) for q in sparse_codes(plan, numbers)]
     child = inherit(plan, [Parent(plan, weights, [30] * len(weights))], 7)
     x = torch.rand(3, 1, 8, 9, dtype=torch.float64)
     network = build(plan, dtype=torch.float64)

@@ -82,6 +82,21 @@ def random_expression(plan: Plan, numbers: np.random.Generator) -> Expression:
     return Expression(taps=tuple(taps), channels=channels)
 
 
+def sparse_codes(plan: Plan, numbers: np.random.Generator) -> list[Quantised]:
+    """Codes of which most are zero, by single weights, whole slices, and whole tensors."""
+    tensors = []
+    for tensor in plan.tensors:
+        codes = numbers.integers(-9, 10, tensor.shape)
+        for axis in range(codes.ndim):
+            slices = [slice(None)] * codes.ndim
+            for place in range(codes.shape[axis]):
+                if numbers.random() < 0.4:
+                    slices[axis] = slice(place, place + 1)
+                    codes[tuple(slices)] = 0
+        tensors.append(Quantised(step=40, codes=codes.astype(np.int16)))
+    return tensors
+
+
 @st.composite
 def packages(draw: st.DrawFn) -> Package:
     """Packages of random genomes, expressions and codes of all sizes, zeros and extremes among them."""
