@@ -51,7 +51,7 @@ PROGRAM = str(Path(sys.executable).with_name("evonet"))
 LAGS = (1, 3, 5, 9, 13)
 BOUNDS = (64, 128, 256)
 BOUND = 128  # bytes, where only one is asked for
-POPULATION = 16
+POPULATION = 36  # few generations, so that drift does not come far either
 
 
 class Case(NamedTuple):
@@ -153,7 +153,7 @@ LAG_RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly single taps: the smalles
 def lag_config(case: Case) -> RunConfig:
     return base_config(
         case,
-        births=144,
+        births=180,
         steps=300,  # below 200 a network with one good pair of taps looks like one with none
         finish=0.1,
         rates=LAG_RATES,

@@ -169,7 +169,7 @@ def _jobs(run_seed: int, sides: Sequence[Sequence[Genome]], steps: int) -> list[
                     genome=encode(named),
                     ids=ids_of(named),
                     steps=steps,
-                    seed=seeds.key(run_seed, "twin", len(jobs)),
+                    seed=seeds.key(run_seed, "twin", seed),
                     key=f"twin-{len(jobs)}",
                 )
             )
