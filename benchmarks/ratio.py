@@ -51,7 +51,7 @@ PROGRAM = str(Path(sys.executable).with_name("evonet"))
 LAGS = (1, 3, 5, 9, 13)
 BOUNDS = (64, 128, 256)
 BOUND = 128  # bytes, where only one is asked for
-POPULATION = 36  # few generations, so that drift does not come far either
+POPULATION = 24
 
 
 class Case(NamedTuple):
@@ -87,8 +87,8 @@ def cases(part: str, seeds: range) -> Iterator[Case]:
 
 
 def lag_start() -> Genome:
-    """A 3x3 window and seven taps beyond distance 3; no two lie at a displacement of lag 3, 5, 9 or 13."""
-    motif = MotifGene(radius=1, taps=16, long_share=7, reach=15, pattern="scatter", seed=55, boundary="wrap")
+    """A 3x3 window, dilated twice: no two taps lie at an odd distance, so no network of it learns anything."""
+    motif = MotifGene(radius=0, taps=9, long_share=14, reach=15, pattern="lattice", boundary="wrap")
     return Genome(sheets=(SheetGene(channels=6, activation="abs", reduction="stride", motifs=(motif,)),))
 
 
@@ -137,9 +137,11 @@ def config_of(case: Case) -> RunConfig:
     return replace(config, search=replace(config.search, genomes=codes))
 
 
-LAG_RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly single taps: the smallest steps there are
-    "toggle_tap": 8.0,
-    "shift_tap": 2.0,
+LAG_RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly where taps lie
+    "redraw_basis": 6.0,
+    "basis": 3.0,
+    "toggle_tap": 2.0,
+    "shift_tap": 0.5,
     "taps": 1.5,
     "long_share": 1.5,
     "radius": 0.5,
@@ -153,8 +155,8 @@ LAG_RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly single taps: the smalles
 def lag_config(case: Case) -> RunConfig:
     return base_config(
         case,
-        births=180,
-        steps=300,  # below 200 a network with one good pair of taps looks like one with none
+        births=240,
+        steps=200,
         finish=0.1,
         rates=LAG_RATES,
         genes=Limits(

@@ -19,7 +19,7 @@ from evonet.genome.wiring import lenders
 from evonet.seeds import Stream
 
 _AROUND = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
-_LONGEST_BASIS = 5  # of a vector drawn anew; single steps reach all
+_LONGEST_BASIS = 15  # of a number in format 1
 
 
 def toggle_tap(genome: Genome, stream: Stream, limits: Limits) -> Genome | None:
@@ -93,13 +93,14 @@ def step_basis(genome: Genome, stream: Stream, limits: Limits) -> Genome | None:
 
 
 def redraw_basis(genome: Genome, stream: Stream, limits: Limits) -> Genome | None:
-    """Draw both lattice vectors of one motif anew."""
+    """Draw one lattice vector of one motif anew, or both, anywhere within reach."""
     found = choose_motif(genome, stream, _reads_basis)
     if found is None:
         return None
     k, m, motif = found
     longest = min(_LONGEST_BASIS, limits.reach_max)
-    y0, x0, y1, x1 = (stream.below(2 * longest + 1) - longest for _ in range(4))
+    drawn = tuple(stream.below(2 * longest + 1) - longest for _ in range(4))
+    y0, x0, y1, x1 = stream.choice((drawn, drawn[:2] + motif.basis[2:], motif.basis[:2] + drawn[2:]))
     return put_motif(genome, k, m, replace(motif, basis=(y0, x0, y1, x1)))
 
 

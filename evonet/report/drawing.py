@@ -25,7 +25,13 @@ _SYMMETRIES = {
 
 def draw_motif(gene: MotifGene) -> list[str]:
     """The motif's taps around one position, a line per row (dy), a character per column (dx); see LEGEND."""
-    return draw_taps(select_taps(gene), gene.radius)
+    return draw_taps(kernel_taps(gene), gene.radius)
+
+
+def kernel_taps(gene: MotifGene) -> tuple[Tap, ...]:
+    """The motif's taps but for the centre of an odd kernel, which is zero."""
+    odd = gene.symmetry == "odd" and gene.mixing != "identity"
+    return tuple(tap for tap in select_taps(gene) if not (odd and tap == (0, 0)))
 
 
 def draw_taps(taps: Collection[Tap], radius: int) -> list[str]:
@@ -73,7 +79,7 @@ def describe_sheet(gene: SheetGene) -> str:
 
 def describe_motif(gene: MotifGene, taps: Collection[Tap] | None = None) -> str:
     """What a motif is, in words; `taps` are those on a given source, else all that the gene names."""
-    taps = select_taps(gene) if taps is None else taps
+    taps = kernel_taps(gene) if taps is None else taps
     long = sum(max(abs(dy), abs(dx)) > gene.radius for dy, dx in taps)
     words = [_MIXINGS.get(gene.mixing, gene.mixing), f"{len(taps)} tap" + "s" * (len(taps) != 1)]
     if gene.mixing == "grouped":
@@ -155,7 +161,7 @@ def _changes(a: Gene, b: Gene) -> Iterator[str]:
         if before != after:
             yield f"{name} {before} -> {after}"
     if isinstance(a, MotifGene) and isinstance(b, MotifGene):
-        yield from _tap_changes(set(select_taps(a)), set(select_taps(b)))
+        yield from _tap_changes(set(kernel_taps(a)), set(kernel_taps(b)))
 
 
 def _tap_changes(before: set[tuple[int, int]], after: set[tuple[int, int]]) -> Iterator[str]:

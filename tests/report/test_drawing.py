@@ -54,7 +54,7 @@ def test_a_genome_reads_from_the_input_to_the_classes():
         ({"mixing": "identity", "taps": 1}, "identity (the mean of its taps), 1 tap"),
         ({"sharing": "tile", "tile": 3}, "full, 9 taps, own weights in each of 3x3 tiles"),
         ({"sharing": "position"}, "full, 9 taps, own weights at each position"),
-        ({"symmetry": "odd"}, "full, 9 taps, odd (opposite taps share a weight with opposite signs)"),
+        ({"symmetry": "odd"}, "full, 8 taps, odd (opposite taps share a weight with opposite signs)"),
         ({"weights_from": 2}, "full, 9 taps, weights of the motif 2 places back"),
         ({"boundary": "wrap"}, "full, 9 taps, wrapped around"),
         ({"edits": ((-1, -1), (0, 4))}, "full, 9 taps, 1 of them long (box, reach 6), edited at (-1,-1) (0,4)"),
@@ -84,3 +84,9 @@ def test_diff_names_fields_and_taps_of_homologous_genes():
     assert "  sheet 0 motif 0: taps 9 -> 8" in changes
     assert any(line.startswith("  sheet 0 motif 0: taps lost (") for line in changes)
     assert "  readout: grid 1 -> 2" in changes
+
+
+def test_an_odd_kernel_has_no_centre():
+    assert draw_motif(MotifGene(symmetry="odd")) == ["# # #", "# + #", "# # #"]
+    assert describe_motif(MotifGene(symmetry="odd")).startswith("full, 8 taps, odd")
+    assert draw_motif(MotifGene(symmetry="odd", mixing="identity"))[1] == "# O #"
