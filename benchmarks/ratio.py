@@ -40,6 +40,7 @@ from evonet.genome.limits import Limits
 from evonet.genome.variation import OPERATORS
 from evonet.job import Scored
 from evonet.measured import evaluate
+from evonet.plan import expand
 from evonet.provenance import provenance
 from evonet.store import open_run
 from evonet.training.settings import BudgetSettings, TrainingSettings
@@ -48,9 +49,11 @@ from evonet.twins import estimate
 from evonet.workers.base import WorkersSettings
 
 PROGRAM = str(Path(sys.executable).with_name("evonet"))
+PARTS = ("lag", "bytes", "scramble", "mnist")
 LAGS = (1, 3, 5, 9, 13)
 BOUNDS = (64, 128, 256)
 BOUND = 128  # bytes, where only one is asked for
+BOUND_MNIST = 512
 POPULATION = 24
 
 
@@ -76,24 +79,27 @@ def cases(part: str, seeds: range) -> Iterator[Case]:
             yield from (Case("lag:13", arm, bound, seed) for bound in BOUNDS for arm in ("search", "cnn"))
         if part == "scramble":
             yield from (
-                Case(f"scramble:{k}", a, BOUND * 2, seed) for k in SCRAMBLES for a in ("search", "cnn", "oracle")
+                Case(f"scramble:{k}", a, BOUND_MNIST, seed) for k in SCRAMBLES for a in ("search", "cnn", "oracle")
             )
         if part == "mnist":
-            yield from (Case("mnist", arm, BOUND * 2, seed) for arm in ("search", "cnn", "local", "random"))
-            yield from (Case("permuted", arm, BOUND * 2, seed) for arm in ("local", "random"))
+            yield from (Case("mnist", arm, BOUND_MNIST, seed) for arm in ("search", "cnn", "local", "random"))
+            yield from (Case("permuted", arm, BOUND_MNIST, seed) for arm in ("local", "random"))
 
 
 # --- what is run ----------------------------------------------------------------------------------------------------
 
 
+DILATED = MotifGene(radius=0, taps=9, long_share=14, reach=14, pattern="lattice", boundary="wrap")  # 3x3, twice
+
+
 def lag_start() -> Genome:
-    """A 3x3 window, dilated twice: no two taps lie at an odd distance, so no network of it learns anything."""
-    motif = MotifGene(radius=0, taps=9, long_share=14, reach=15, pattern="lattice", boundary="wrap")
+    """No two taps lie at an odd distance, so no network of this wiring learns anything."""
+    motif = replace(DILATED, reach=15)
     return Genome(sheets=(SheetGene(channels=6, activation="abs", reduction="stride", motifs=(motif,)),))
 
 
 def mnist_start(window: MotifGene) -> Genome:
-    """Two sheets, the first one with `window`, a linear readout of 2x2 places."""
+    """Two sheets that halve, each with `window`, and a linear readout of 2x2 places."""
     return Genome(
         sheets=(
             SheetGene(channels=6, reduction="stride", motifs=(window,)),
@@ -103,41 +109,68 @@ def mnist_start(window: MotifGene) -> Genome:
     )
 
 
+def scramble_start(windows: tuple[MotifGene, MotifGene, MotifGene]) -> Genome:
+    """Three whole sheets and a readout without places: what halves or names places takes a torus apart."""
+    return Genome(
+        sheets=(
+            SheetGene(channels=6, motifs=(windows[0],)),
+            *(SheetGene(channels=8, norm="rms", motifs=(replace(w, mixing="separable"),)) for w in windows[1:]),
+        ),
+        readout=ReadoutGene(pooling="both"),
+    )
+
+
 def oracle(kind: str) -> Genome:
-    """The small CNN on `scramble`: every tap of its windows moved as the pixels are."""
-    moved = sorted(tuple(map(centred, move(dy, dx, SCRAMBLES[kind]))) for dy, dx in NEIGHBOURS)
-    return mnist_start(MotifGene(radius=0, taps=1, edits=tuple(moved), boundary="wrap"))
+    """A small CNN of windows dilated 1, 2 and 4 times, every tap moved as the pixels are."""
+    return scramble_start(tuple(moved(kind, dilation) for dilation in (1, 2, 4)))
 
 
-NEIGHBOURS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
+def moved(kind: str, dilation: int) -> MotifGene:
+    steps = [(dy, dx) for dy in (-dilation, 0, dilation) for dx in (-dilation, 0, dilation)]
+    taps = {tuple(map(centred, move(dy, dx, SCRAMBLES[kind]))) for dy, dx in steps} - {(0, 0)}
+    return MotifGene(radius=0, taps=1, edits=tuple(sorted(taps)), boundary="wrap")
 
 
 def centred(place: int) -> int:
     return (place + TORUS // 2) % TORUS - TORUS // 2
 
 
-def config_of(case: Case) -> RunConfig:
+def start_of(case: Case) -> Genome:
+    window = MotifGene(boundary="wrap")
     if case.task.startswith("lag"):
-        config, start = lag_config(case), lag_start()
-        shape, classes = (1, 32, 32), 4
-    else:
-        config, start = mnist_config(case), mnist_start(MotifGene(boundary="wrap"))
-        shape, classes = ((1, 29, 29) if "scramble" in case.task else (1, 28, 28)), 10
-    if case.arm == "oracle":
+        start = lag_start()
+    elif case.arm == "oracle":
         start = oracle(case.task.partition(":")[2])
-    if case.arm == "random":
-        start = random_twin(start, input=shape, classes=classes, reach=14, draw=case.seed)
+    elif case.task.startswith("scramble"):
+        start = scramble_start((DILATED,) * 3)
+    else:
+        start = mnist_start(window)
+    shape, classes = SHAPES[case.task.partition(":")[0]]
     if case.arm == "cnn":
         start = cnn_twin(start, input=shape, classes=classes)
+    if case.arm == "random":
+        start = random_twin(start, input=shape, classes=classes, reach=14, draw=case.seed)
+    expand(start, input=shape, classes=classes)  # a refused start would leave the search to random founders
+    return start
+
+
+SHAPES = {"lag": ((1, 32, 32), 4), "scramble": ((1, 29, 29), 10), "mnist": ((1, 28, 28), 10)}
+SHAPES["permuted"] = SHAPES["mnist"]
+
+
+def config_of(case: Case, *, tiny: bool = False) -> RunConfig:
+    config = lag_config(case) if case.task.startswith("lag") else mnist_config(case)
     if case.arm in ("cnn", "drift"):
         config = search_control(config, case.arm)
     if case.arm in ("oracle", "local", "random"):
         config = search_control(config, "frozen")
-    codes = (CODE + encode(start).hex(),) * config.search.founders
-    return replace(config, search=replace(config.search, genomes=codes))
+    search = replace(config.search, genomes=(CODE + encode(start_of(case)).hex(),) * config.search.founders)
+    if tiny:
+        search = replace(search, individuals=search.founders + 4, rungs=(10,))
+    return replace(config, search=search)
 
 
-LAG_RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly where taps lie
+RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly where taps lie
     "redraw_basis": 6.0,
     "basis": 3.0,
     "toggle_tap": 2.0,
@@ -158,7 +191,7 @@ def lag_config(case: Case) -> RunConfig:
         births=240,
         steps=200,
         finish=0.1,
-        rates=LAG_RATES,
+        rates=RATES,
         genes=Limits(
             sheets=(1, 3),
             channels=(2, 8),
@@ -180,10 +213,10 @@ def lag_config(case: Case) -> RunConfig:
 def mnist_config(case: Case) -> RunConfig:
     return base_config(
         case,
-        births=64,
+        births=96,
         steps=200,
         finish=0.3,
-        rates={},
+        rates=RATES,
         genes=Limits(
             sheets=(1, 3),
             channels=(4, 12),
@@ -194,7 +227,7 @@ def mnist_config(case: Case) -> RunConfig:
             sharings=("sheet",),
             repeats_max=2,
         ),
-        budget=BudgetSettings(macs=200_000, weights=5_000, neurons=10_000),
+        budget=BudgetSettings(macs=600_000, weights=5_000, neurons=40_000),
     )
 
 
@@ -233,12 +266,12 @@ def base_config(
 # --- running --------------------------------------------------------------------------------------------------------
 
 
-def run_all(plan: list[Case], out: Path, data_dir: Path | None, jobs: int) -> None:
+def run_all(plan: list[Case], out: Path, data_dir: Path | None, jobs: int, *, tiny: bool) -> None:
     done = {Case(*line["case"]) for line in lines(out / "runs.jsonl")}
     lock = Lock()
 
     def work(case: Case) -> None:
-        line = run_one(case, out / "runs" / case.name, data_dir)
+        line = run_one(case, out / "runs" / case.name, data_dir, tiny=tiny)
         with lock, (out / "runs.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
         print(
@@ -252,9 +285,9 @@ def run_all(plan: list[Case], out: Path, data_dir: Path | None, jobs: int) -> No
         list(pool.map(work, [case for case in plan if case not in done]))
 
 
-def run_one(case: Case, folder: Path, data_dir: Path | None) -> dict[str, Any]:
+def run_one(case: Case, folder: Path, data_dir: Path | None, *, tiny: bool) -> dict[str, Any]:
     config = folder.with_suffix(".toml")
-    config.write_text(to_toml(config_of(case)))
+    config.write_text(to_toml(config_of(case, tiny=tiny)))
     verb = ["resume", str(folder)] if folder.exists() else ["run", str(config), "--run", str(folder)]
     data = ["--data-dir", str(data_dir)] if data_dir else []
     clock = folder.with_suffix(".seconds")
@@ -371,10 +404,10 @@ def scramble_table(results: Results) -> None:
     print("|---|---|---:|---|---:|---:|---:|---:|")
     for kind in SCRAMBLES:
         for arm in ("search", "cnn", "oracle"):
-            row(results, f"scramble:{kind}", arm, BOUND * 2, shares)
+            row(results, f"scramble:{kind}", arm, BOUND_MNIST, shares)
     for kind in SCRAMBLES:
         found, cnn, best = (
-            results.of(f"scramble:{kind}", arm, BOUND * 2, "accuracy") for arm in ("search", "cnn", "oracle")
+            results.of(f"scramble:{kind}", arm, BOUND_MNIST, "accuracy") for arm in ("search", "cnn", "oracle")
         )
         if found and cnn and best:
             gain, whole = mean(found.values()) - mean(cnn.values()), mean(best.values()) - mean(cnn.values())
@@ -390,7 +423,7 @@ def mnist_table(results: Results) -> None:
         ("mnist", "local", "random"),
         ("permuted", "local", "random"),
     ):
-        against(results, task, BOUND * 2, first, second, lead=f"| {task} | {first}, {second} ")
+        against(results, task, BOUND_MNIST, first, second, lead=f"| {task} | {first}, {second} ")
 
 
 def row(results: Results, task: str, arm: str, bound: int, last: Callable[[list[float]], str]) -> None:
@@ -433,18 +466,21 @@ def band(values: list[float]) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("run", "test", "report"))
-    parser.add_argument("parts", nargs="*", choices=("lag", "bytes", "scramble", "mnist"), default=[])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=1, help="the first seed; 101 and up are for tuning")
     parser.add_argument("--jobs", type=int, default=2, help="runs beside each other")
+    parser.add_argument("--tiny", action="store_true", help="a few births and steps, to see that everything runs")
     parser.add_argument("--only", default="", help="only cases whose name has this in it")
     parser.add_argument("--data-dir", type=Path, default=None)
     parser.add_argument("--out", type=Path, default=Path("runs/ratio"))
     chosen = parser.parse_args()
+    if unknown := set(chosen.parts) - set(PARTS):
+        parser.error(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PARTS)}")
     if chosen.what == "run":
         seeds = range(chosen.first, chosen.first + chosen.seeds)
         plan = [case for part in chosen.parts for case in cases(part, seeds) if chosen.only in case.name]
-        run_all(list(dict.fromkeys(plan)), chosen.out, chosen.data_dir, chosen.jobs)
+        run_all(list(dict.fromkeys(plan)), chosen.out, chosen.data_dir, chosen.jobs, tiny=chosen.tiny)
     elif chosen.what == "test":
         test_all(chosen.out, chosen.data_dir)
     else:
