@@ -360,7 +360,7 @@ class Results:
     @property
     def split(self) -> str:
         looked = [line["test_accuracy"] is not None for line in self.lines.values()]
-        return "test" if looked and all(looked) else "choice (the test split has not been looked at for all)"
+        return "test" if looked and all(looked) else "choice; the test split has not been looked at for all"
 
 
 def report(out: Path) -> None:
@@ -368,7 +368,7 @@ def report(out: Path) -> None:
     commits = sorted({line["commit"] for line in results.lines.values()})
     minutes = sum(line["seconds"] for line in results.lines.values()) / 60
     print(f"{len(results.lines)} runs, {minutes:.0f} core-minutes, commits {', '.join(commits) or 'none'}.")
-    print(f"Accuracy on the {results.split} split.\n")
+    print(f"Accuracy on the split {results.split}.\n")
     for table in (lag_table, bytes_table, scramble_table, mnist_table):
         table(results)
 
