@@ -153,7 +153,9 @@ def _export(
 
 def evaluate(
     file: Annotated[Path, typer.Argument(metavar="FILE.evo")],
-    data: Annotated[str, typer.Option("--data", help="digits, mnist, idx:FOLDER or npz:FILE.")],
+    data: Annotated[
+        str, typer.Option("--data", help="digits, mnist, permuted, lag:R, scramble:KIND, idx:FOLDER or npz:FILE.")
+    ],
     data_dir: DataDir = None,
     split: Annotated[str, typer.Option("--split", help="train, calibration, validation, choice or test.")] = "test",
     json: Json = False,

@@ -1,7 +1,8 @@
 """What is inherited: frozen records of small integers and words. No tensor, no shape, no weight.
 
-A genome is a chain of sheets and a readout. Gene ids `(birth individual, ordinal)` say which genes are homologous;
-they serve crossover and inheritance, live in jobs and the database, and are no part of the canonical code.
+A genome is a list of sheets, each wired to earlier ones, and a readout. Gene ids `(birth individual, ordinal)` say
+which genes are homologous; they serve crossover and inheritance, live in jobs and the database, and are no part of
+the canonical code.
 """
 
 from __future__ import annotations
