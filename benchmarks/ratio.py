@@ -1,6 +1,6 @@
 """Does the ratio of local to long connections learn? The runs behind docs/results/ratio.md, resumable.
 
-    python benchmarks/ratio.py run lag --seeds 5             # 45 minutes on two cores; also bytes, scramble, mnist
+    python benchmarks/ratio.py run lag --seeds 5             # half an hour on two cores; also between, bytes, ...
     python benchmarks/ratio.py test                          # once, at the end: the winners on the test split
     python benchmarks/ratio.py report                        # the tables as Markdown
 
@@ -49,12 +49,12 @@ from evonet.twins import estimate
 from evonet.workers.base import WorkersSettings
 
 PROGRAM = str(Path(sys.executable).with_name("evonet"))
-PARTS = ("lag", "bytes", "scramble", "mnist")
+PARTS = ("lag", "between", "bytes", "scramble", "mnist")
 LAGS = (1, 3, 5, 9, 13)
+ENDS = (1, 13)
 BOUNDS = (64, 128, 256)
 BOUND = 128  # bytes, where only one is asked for
 BOUND_MNIST = 512
-POPULATION = 24
 
 
 class Case(NamedTuple):
@@ -74,7 +74,9 @@ def cases(part: str, seeds: range) -> Iterator[Case]:
     """Seed by seed, so that a benchmark that is cut off has whole seeds."""
     for seed in seeds:
         if part == "lag":
-            yield from (Case(f"lag:{r}", arm, BOUND, seed) for r in LAGS for arm in ("search", "drift", "cnn"))
+            yield from (Case(f"lag:{r}", arm, BOUND, seed) for r in ENDS for arm in ("search", "drift", "cnn"))
+        if part == "between":
+            yield from (Case(f"lag:{r}", a, BOUND, seed) for r in LAGS if r not in ENDS for a in ("search", "cnn"))
         if part == "bytes":
             yield from (Case("lag:13", arm, bound, seed) for bound in BOUNDS for arm in ("search", "cnn"))
         if part == "scramble":
@@ -92,9 +94,11 @@ def cases(part: str, seeds: range) -> Iterator[Case]:
 DILATED = MotifGene(radius=0, taps=9, long_share=14, reach=14, pattern="lattice", boundary="wrap")  # 3x3, twice
 
 
-def lag_start() -> Genome:
-    """No two taps lie at an odd distance, so no network of this wiring learns anything."""
-    motif = replace(DILATED, reach=15)
+def lag_start(seed: int) -> Genome:
+    """Over-connected: a full 7x7 window and 64 taps scattered as far as the torus goes. Training and cutting choose."""
+    motif = MotifGene(
+        radius=3, taps=113, long_share=9, reach=15, pattern="scatter", symmetry="odd", boundary="wrap", seed=seed
+    )
     return Genome(sheets=(SheetGene(channels=6, activation="abs", reduction="stride", motifs=(motif,)),))
 
 
@@ -135,10 +139,11 @@ def centred(place: int) -> int:
     return (place + TORUS // 2) % TORUS - TORUS // 2
 
 
-def start_of(case: Case) -> Genome:
+def start_of(case: Case, founder: int) -> Genome:
+    """Founders differ by where their scattered taps fall, and are the same in all arms."""
     window = MotifGene(boundary="wrap")
     if case.task.startswith("lag"):
-        start = lag_start()
+        start = lag_start(founder)
     elif case.arm == "oracle":
         start = oracle(case.task.partition(":")[2])
     elif case.task.startswith("scramble"):
@@ -164,21 +169,20 @@ def config_of(case: Case, *, tiny: bool = False) -> RunConfig:
         config = search_control(config, case.arm)
     if case.arm in ("oracle", "local", "random"):
         config = search_control(config, "frozen")
-    search = replace(config.search, genomes=(CODE + encode(start_of(case)).hex(),) * config.search.founders)
+    founders = [CODE + encode(start_of(case, founder)).hex() for founder in range(config.search.founders)]
+    search = replace(config.search, genomes=tuple(founders))
     if tiny:
         search = replace(search, individuals=search.founders + 4, rungs=(10,))
     return replace(config, search=search)
 
 
-RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly where taps lie
-    "redraw_basis": 6.0,
-    "basis": 3.0,
-    "toggle_tap": 2.0,
-    "shift_tap": 0.5,
-    "taps": 1.5,
-    "long_share": 1.5,
+RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly how many taps there are, and which share of them is long
+    "long_share": 3.0,
+    "taps": 2.0,
+    "reach": 1.0,
     "radius": 0.5,
-    "reach": 0.5,
+    "reseed": 0.5,
+    "toggle_tap": 0.5,
     "channels": 1.0,
     "insert_sheet": 0.5,
     "reduction": 0.3,
@@ -188,23 +192,29 @@ RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly where taps lie
 def lag_config(case: Case) -> RunConfig:
     return base_config(
         case,
-        births=240,
-        steps=200,
-        finish=0.1,
+        population=8,
+        births=20,
+        steps=400,
+        finish=0.25,
+        inherit=True,
         rates=RATES,
         genes=Limits(
             sheets=(1, 3),
             channels=(2, 8),
+            taps_max=128,
             reach_max=15,
             edits_max=8,
             boundaries=("wrap",),
-            patterns=("scatter", "lattice", "box"),
             activations=("abs", "relu", "leaky_relu"),
             norms=("none",),
             reductions=("none", "stride", "mean"),
             readouts=("linear",),
             sharings=("sheet",),
             repeats_max=1,
+        ),
+        training=TrainingSettings(lr=0.05, batch=32),
+        compression=CompressionSettings(
+            bound=case.bound, size_weight=0.1, rate_term=1.0, rounds=4, finish_rounds=8, ramp=2.0, over=64.0
         ),
         budget=BudgetSettings(macs=200_000, weights=2_000, neurons=10_000),
     )
@@ -213,9 +223,11 @@ def lag_config(case: Case) -> RunConfig:
 def mnist_config(case: Case) -> RunConfig:
     return base_config(
         case,
-        births=96,
+        population=12,
+        births=40,
         steps=200,
         finish=0.3,
+        inherit=False,  # every genome from scratch: no long line of training
         rates=RATES,
         genes=Limits(
             sheets=(1, 3),
@@ -227,6 +239,8 @@ def mnist_config(case: Case) -> RunConfig:
             sharings=("sheet",),
             repeats_max=2,
         ),
+        training=TrainingSettings(lr=0.02, batch=32),
+        compression=CompressionSettings(bound=case.bound, size_weight=0.01, rate_term=0.0),
         budget=BudgetSettings(macs=600_000, weights=5_000, neurons=40_000),
     )
 
@@ -234,11 +248,15 @@ def mnist_config(case: Case) -> RunConfig:
 def base_config(
     case: Case,
     *,
+    population: int,
     births: int,
     steps: int,
     finish: float,
+    inherit: bool,
     rates: dict[str, float],
     genes: Limits,
+    training: TrainingSettings,
+    compression: CompressionSettings,
     budget: BudgetSettings,
 ) -> RunConfig:
     return RunConfig(
@@ -246,18 +264,18 @@ def base_config(
         data=DataSettings(spec=case.task),
         genes=genes,
         search=SearchSettings(
-            population=POPULATION,
+            population=population,
             individuals=births,
             rungs=(steps,),
             rates=rates,
-            inherit=False,  # every genome from scratch: no long line of training, and no weights for taps that are gone
+            inherit=inherit,
             fresh=0.0,  # from the start that all arms share, and from nothing else
             finish_share=finish,
             finish_best=1,
         ),
         score=ScoreSettings(kind="bound", bound=case.bound),
-        training=TrainingSettings(lr=0.1 if case.task.startswith("lag") else 0.02, batch=32),
-        compression=CompressionSettings(bound=case.bound, size_weight=0.01, rate_term=0.0),
+        training=training,
+        compression=compression,
         budget=budget,
         workers=WorkersSettings(kind="serial", count=1),
     )

@@ -128,14 +128,15 @@ class _Run:
         """Train and compress in turn; steps found in one round are trained through in the next."""
         rounds: list[Round] = []
         codes: Codes | None = None
-        for steps in self._pieces():
+        pieces = self._pieces()
+        for index, steps in enumerate(pieces):
             grid = None
             steps_known = [s for s in known if s is not None]
             if self.settings.straight_through and len(steps_known) == len(known):
                 grid = grid_of(self.plan, steps_known, self.settings.dead_zone)
             train_loss = trainer.run(steps, grid)
             sweeps = 0 if self.job.rung == 0 else self.settings.sweeps
-            codes = self._chooser().choose(trainer.weights, known, sweeps=sweeps)
+            codes = self._chooser((index + 1) / len(pieces)).choose(trainer.weights, known, sweeps=sweeps)
             rounds.append(self._round(steps, train_loss, trainer.weights, codes))
             known = codes.steps
             if not self.settings.from_shadow:
@@ -149,10 +150,11 @@ class _Run:
         n = min(self.settings.finish_rounds if self.finishing else self.settings.rounds, max(1, self.job.steps))
         return [self.job.steps * (i + 1) // n - self.job.steps * i // n for i in range(n)]
 
-    def _chooser(self) -> Chooser:
+    def _chooser(self, share: float) -> Chooser:
+        """Of the round with which `share` of the rounds are over."""
         return Chooser(
             self.plan,
-            self.settings,
+            self.settings.at(share),
             self._loss,
             overhead=len(self.job.genome) + FRAME,
             train_images=len(self.e.train),
