@@ -1,69 +1,91 @@
-"""Package <-> `.evo` bytes, format 1; docs/format.md is the description for other languages.
+"""Package <-> `.evo` bytes, versions 1 and 2; docs/format.md is the description for other languages.
 
-version byte, one range-coded stream (input, genome, expression, tensors), CRC-32. One network has one package:
-`unpack` writes what it read again and refuses bytes that differ.
+version byte, one range-coded stream (input, genome, expression, tensors), CRC-32. One network has one package of
+each version: `unpack` writes what it read again and refuses bytes that differ.
 """
 
 import zlib
 
 from evonet.errors import GenomeError, PackageError
 from evonet.genome import Genome
-from evonet.package.coder import Decoder, Encoder
-from evonet.package.models import LARGEST, STEP_COUNT
+from evonet.package import coder, runs, words
+from evonet.package.check import check_tensors
 from evonet.package.parts import (
     read_expression,
     read_genome,
     read_input,
-    read_tensors,
     write_expression,
     write_genome,
     write_input,
-    write_tensors,
 )
-from evonet.package.types import Package, Quantised
+from evonet.package.symbols import ManyReader, ManyWriter, Reader, Writer
+from evonet.package.tensors import Version, read_forms, read_tensors, version_of, write_forms, write_tensors
+from evonet.package.types import Package
 from evonet.plan import Budget, Expression, Plan, Shape, expand
 
-VERSION = 0xE1
+#: The first byte of a file is this plus its version.
+FAMILY = 0xE0
+VERSIONS: tuple[Version, ...] = (1, 2)
 CHECK_SIZE = 4
 #: At most so many weights, so that the slowest hostile file is read within seconds.
 BUDGET = Budget(weights=2**18)
 
 
-def pack(package: Package) -> bytes:
+def pack(package: Package, *, version: Version | None = None) -> bytes:
     """The package's bytes, the same on every machine.
 
-    Raises PackageError: a genome, expression, tensor shape, step or code that does not fit the format.
+    version: by default 1 where all tensors are zeros or grids of at most 4,096 weights, else 2. Version 1 can hold
+    larger grids, version 2 everything.
+
+    Raises PackageError: a genome, expression, tensor shape, form, step, code, level or value that does not fit.
     """
     plan = _expand(package.genome, package.input, package.classes)
-    live = plan
     if package.expression != plan.expression:
-        live = _expand(package.genome, package.input, package.classes, package.expression)
-    _check_tensors(package.tensors, live)
-    encoder = Encoder()
-    write_input(encoder, package.input, package.classes)
-    write_genome(encoder, package.genome)
-    write_expression(encoder, live)
-    write_tensors(encoder, package.tensors, live)
-    body = bytes([VERSION]) + encoder.finish()
+        plan = _expand(package.genome, package.input, package.classes, package.expression)
+    version = version_of(package.tensors) if version is None else version
+    if version not in VERSIONS:
+        raise PackageError(f"package: format {version}, expected one of {VERSIONS}")
+    check_tensors(package.tensors, plan, version)
+    body = bytes([FAMILY + version]) + _stream(package, plan, version)
     return body + zlib.crc32(body).to_bytes(CHECK_SIZE, "little")
 
 
+def _stream(package: Package, plan: Plan, version: Version) -> bytes:
+    if version == 1:
+        encoder = coder.Encoder()
+        _write_head(encoder, package, plan)
+        write_tensors(encoder, package.tensors, plan)
+        return encoder.finish()
+    writer = _writer(plan)
+    _write_head(writer, package, plan)
+    write_forms(writer, package.tensors, plan)
+    return writer.finish()
+
+
+def _write_head(encoder: Writer, package: Package, plan: Plan) -> None:
+    write_input(encoder, package.input, package.classes)
+    write_genome(encoder, package.genome)
+    write_expression(encoder, plan)
+
+
 def unpack(data: bytes) -> Package:
-    """The package that `pack` wrote as `data`; its arrays are read-only.
+    """The package that `pack` wrote as `data`, in either version; its arrays are read-only.
 
     Raises PackageError: not a package, an unknown version, damaged bytes, contents that are no valid network, or
     bytes that are not the ones `pack` writes for it.
     """
-    decoder = Decoder(_checked_body(data))
-    input, classes = read_input(decoder)
-    genome = read_genome(decoder)
-    plan = _expand(genome, input, classes)
-    expression = read_expression(decoder, plan)
-    if expression != plan.expression:
-        plan = _expand(genome, input, classes, expression)
-    tensors = read_tensors(decoder, plan)
-    package = Package(genome=genome, input=input, classes=classes, expression=expression, tensors=tensors)
-    again = pack(package)
+    version, stream = _checked(data)
+    if version == 1:
+        decoder = coder.Decoder(stream)
+        head, plan = _read_head(decoder)
+        tensors = read_tensors(decoder, plan)
+    else:
+        begun = words.Decoder(stream)
+        head, plan = _read_head(begun)
+        tensors = read_forms(_reader(begun, plan), plan)
+    genome, input, classes = head
+    package = Package(genome=genome, input=input, classes=classes, expression=plan.expression, tensors=tensors)
+    again = pack(package, version=version)
     if again != data:
         raise PackageError(
             f"package: these {len(data)} bytes are not the ones evonet writes for their network ({len(again)} bytes): "
@@ -72,11 +94,42 @@ def unpack(data: bytes) -> Package:
     return package
 
 
-def _checked_body(data: bytes) -> bytes:
-    if not data or data[0] != VERSION:
-        came = f"{data[0]:#04x}" if data else "an empty file"
-        newer = " It may be written by a newer evonet." if data and data[0] >> 4 == VERSION >> 4 else ""
-        raise PackageError(f"package: byte 0: expected {VERSION:#04x} (evonet, format 1), came {came}.{newer}")
+def _read_head(decoder: Reader) -> tuple[tuple[Genome, Shape, int], Plan]:
+    input, classes = read_input(decoder)
+    genome = read_genome(decoder)
+    plan = _expand(genome, input, classes)
+    expression = read_expression(decoder, plan)
+    if expression != plan.expression:
+        plan = _expand(genome, input, classes, expression)
+    return (genome, input, classes), plan
+
+
+def _writer(plan: Plan) -> ManyWriter:
+    """constriction where tensors may be coded in runs; without them Python is as quick, and imports nothing."""
+    if not _has_runs(plan):
+        return words.Encoder()
+    from evonet.package import fast
+
+    return fast.Encoder()
+
+
+def _reader(begun: words.Decoder, plan: Plan) -> ManyReader:
+    if not _has_runs(plan):
+        return begun
+    from evonet.package import fast
+
+    return fast.Decoder(begun)
+
+
+def _has_runs(plan: Plan) -> bool:
+    return runs.possible([tensor.size for tensor in plan.tensors])
+
+
+def _checked(data: bytes) -> tuple[Version, bytes]:
+    """Version and stream of a file whose check is right."""
+    version = data[0] - FAMILY if data else 0
+    if version not in VERSIONS:
+        raise PackageError(f"package: {_came(data)}; this evonet reads formats {' and '.join(map(str, VERSIONS))}")
     body, check = data[:-CHECK_SIZE], data[-CHECK_SIZE:]
     computed = zlib.crc32(body)
     if not body or int.from_bytes(check, "little") != computed:
@@ -84,7 +137,15 @@ def _checked_body(data: bytes) -> bytes:
             f"package: damaged: its last {CHECK_SIZE} bytes are {check.hex()}, expected "
             f"{computed.to_bytes(CHECK_SIZE, 'little').hex()} (CRC-32 of the {len(body)} before): copy the file again"
         )
-    return body[1:]
+    return version, body[1:]
+
+
+def _came(data: bytes) -> str:
+    if not data:
+        return "an empty file"
+    if FAMILY < data[0] < FAMILY + 16:
+        return f"byte 0 is {data[0]:#04x}, format {data[0] - FAMILY} of a newer evonet"
+    return f"byte 0 is {data[0]:#04x}, which no evonet wrote"
 
 
 def _expand(genome: Genome, input: Shape, classes: int, expression: Expression | None = None) -> Plan:
@@ -92,21 +153,3 @@ def _expand(genome: Genome, input: Shape, classes: int, expression: Expression |
         return expand(genome, input=input, classes=classes, expression=expression, budget=BUDGET)
     except GenomeError as error:
         raise PackageError(f"package: its genome does not expand: {error}") from error
-
-
-def _check_tensors(tensors: tuple[Quantised, ...], plan: Plan) -> None:
-    if len(tensors) != len(plan.tensors):
-        raise PackageError(f"package: {len(tensors)} tensors, expected {len(plan.tensors)} as in the plan")
-    for tensor, quantised in zip(plan.tensors, tensors, strict=True):
-        codes = quantised.codes
-        if codes.shape != tensor.shape:
-            raise PackageError(f"package: {tensor.name}: codes of shape {codes.shape}, expected {tensor.shape}")
-        if codes.dtype.kind != "i":
-            raise PackageError(f"package: {tensor.name}: codes are {codes.dtype}, expected integers (int16)")
-        if not 0 <= quantised.step < STEP_COUNT:
-            raise PackageError(f"package: {tensor.name}: step {quantised.step}, expected 0..{STEP_COUNT - 1}")
-        largest = max(int(codes.max(initial=0)), -int(codes.min(initial=0)))
-        if largest > LARGEST:
-            raise PackageError(
-                f"package: {tensor.name}: |code| up to {largest}, expected at most {LARGEST}: use a larger step"
-            )

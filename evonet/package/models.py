@@ -14,7 +14,7 @@ depends on the histogram of its codes alone (`evonet.package.cost`).
 from collections.abc import Iterable
 from functools import cache
 
-from evonet.package.coder import Decoder, Encoder
+from evonet.package.symbols import Integers, Reader, Writer
 from evonet.plan import Tensor
 
 UNIT = 8
@@ -32,7 +32,8 @@ FIRST_STEP = 32  # 2**-2, the middle of the steps at which trained networks are 
 
 ZEROS = (15, 1)  # chances (no, yes) that a tensor is nothing but zeros
 
-KINDS = ("weight", "bias")
+DCT = "dct"  # version 2: all tensors whose codes are DCT coefficients
+KINDS = ("weight", "bias", DCT)
 
 
 def kind_of(tensor: Tensor) -> str:
@@ -40,19 +41,19 @@ def kind_of(tensor: Tensor) -> str:
     return "bias" if tensor.role in ("bias", "readout_bias") else "weight"
 
 
-def answer(encoder: Encoder, pair: list[int], yes: bool) -> None:
+def answer(encoder: Writer, pair: list[int], yes: bool) -> None:
     """Write one answer under the counts `pair` = [no, yes], and count it."""
     encoder.bit(yes, pair[0], pair[1])
     pair[yes] += UNIT
 
 
-def ask(decoder: Decoder, pair: list[int]) -> bool:
+def ask(decoder: Reader, pair: list[int]) -> bool:
     yes = decoder.bit(pair[0], pair[1])
     pair[yes] += UNIT
     return yes
 
 
-def encode_codes(encoder: Encoder, codes: Iterable[int], counts: Counts) -> Counts:
+def encode_codes(encoder: Writer, codes: Iterable[int], counts: Counts) -> Counts:
     """Write `codes`, each within +-LARGEST; the counts for the next tensor of the kind."""
     state = [list(pair) for pair in counts]
     for code in codes:
@@ -68,13 +69,13 @@ def encode_codes(encoder: Encoder, codes: Iterable[int], counts: Counts) -> Coun
     return scaled(state)
 
 
-def decode_codes(decoder: Decoder, number: int, counts: Counts) -> tuple[list[int], Counts]:
+def decode_codes(decoder: Reader, number: int, counts: Counts) -> tuple[list[int], Counts]:
     """Read `number` codes; also the counts for the next tensor of the kind."""
     state = [list(pair) for pair in counts]
     return [_decode_code(decoder, state) for _ in range(number)], scaled(state)
 
 
-def _decode_code(decoder: Decoder, state: list[list[int]]) -> int:
+def _decode_code(decoder: Reader, state: list[list[int]]) -> int:
     if not ask(decoder, state[0]):
         return 0
     sign = -1 if decoder.bit(1, 1) else 1
@@ -82,6 +83,19 @@ def _decode_code(decoder: Decoder, state: list[list[int]]) -> int:
         if not ask(decoder, state[min(bound, SHARED)]):
             return sign * bound
     return sign * (ESCAPE + decoder.uniform(LARGEST + 1 - ESCAPE))
+
+
+def answers(histogram: Integers) -> list[tuple[int, int]]:
+    """(noes, yeses) to each question; `histogram`: int64 (128,), how often each |code| came."""
+    beyond = histogram.sum() - histogram[:ESCAPE].cumsum()  # beyond[k] codes have |code| > k
+    alone = [(int(histogram[k]), int(beyond[k])) for k in range(SHARED)]
+    return [*alone, (int(histogram[SHARED:ESCAPE].sum()), int(beyond[SHARED:].sum()))]
+
+
+def counted(histogram: Integers, counts: Counts) -> Counts:
+    """`counts` after so many codes of each size, not scaled down."""
+    pairs = zip(counts, answers(histogram), strict=True)
+    return tuple((no + UNIT * noes, yes + UNIT * yeses) for (no, yes), (noes, yeses) in pairs)
 
 
 def scaled(state: Iterable[Iterable[int]]) -> Counts:

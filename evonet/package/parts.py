@@ -1,28 +1,14 @@
-"""The parts of the stream, each as a pair: `write_*` and the `read_*` that undoes it."""
+"""The parts of the stream before the tensors, the same in all versions: `write_*` and the `read_*` that undoes it."""
 
 from collections.abc import Iterator
-
-import numpy as np
 
 from evonet.errors import GenomeError, PackageError
 from evonet.genome import Genome
 from evonet.genome.code import decode as decode_genome
 from evonet.genome.code import encode as encode_genome
-from evonet.package.coder import Decoder, Encoder
-from evonet.package.models import (
-    KINDS,
-    START,
-    ZEROS,
-    Steps,
-    answer,
-    ask,
-    decode_codes,
-    encode_codes,
-    kind_of,
-    step_frequencies,
-)
-from evonet.package.types import Quantised
-from evonet.plan import Expression, Plan, Shape, Tensor
+from evonet.package.models import answer, ask
+from evonet.package.symbols import Reader, Writer
+from evonet.plan import Expression, Plan, Shape
 from evonet.plan.types import Bits
 
 #: (input, classes) with a short name in the file; any other is spelled out.
@@ -34,7 +20,7 @@ LIVE_ROW = (8, 24)  # starting counts (no, yes) of: all taps of this stage, all 
 LIVE_BIT = (8, 8)
 
 
-def write_input(encoder: Encoder, input: Shape, classes: int) -> None:
+def write_input(encoder: Writer, input: Shape, classes: int) -> None:
     if (input, classes) in COMMON:
         encoder.uniform(COMMON.index((input, classes)), len(COMMON) + 1)
         return
@@ -43,7 +29,7 @@ def write_input(encoder: Encoder, input: Shape, classes: int) -> None:
         _write_number(encoder, number)
 
 
-def read_input(decoder: Decoder) -> tuple[Shape, int]:
+def read_input(decoder: Reader) -> tuple[Shape, int]:
     name = decoder.uniform(len(COMMON) + 1)
     if name < len(COMMON):
         return COMMON[name]
@@ -51,14 +37,14 @@ def read_input(decoder: Decoder) -> tuple[Shape, int]:
     return (channels, height, width), classes
 
 
-def _write_number(encoder: Encoder, number: int) -> None:
+def _write_number(encoder: Writer, number: int) -> None:
     """Elias's gamma code of a number >= 1: a zero for each bit after the first, then the bits, the first one first."""
     length = number.bit_length()
     for place in range(2 * length - 2, -1, -1):
         encoder.uniform(number >> place & 1, 2)
 
 
-def _read_number(decoder: Decoder) -> int:
+def _read_number(decoder: Reader) -> int:
     length = 1
     while not decoder.uniform(2):
         length += 1
@@ -72,7 +58,7 @@ def _read_number(decoder: Decoder) -> int:
     return number
 
 
-def write_genome(encoder: Encoder, genome: Genome) -> None:
+def write_genome(encoder: Writer, genome: Genome) -> None:
     code = encode_genome(genome)
     _write_number(encoder, len(code) // 8 + 1)
     encoder.uniform(len(code) % 8, 8)
@@ -80,7 +66,7 @@ def write_genome(encoder: Encoder, genome: Genome) -> None:
         encoder.uniform(byte, 256)
 
 
-def read_genome(decoder: Decoder) -> Genome:
+def read_genome(decoder: Reader) -> Genome:
     length = 8 * (_read_number(decoder) - 1) + decoder.uniform(8)
     if length > LONGEST_GENOME:
         raise PackageError(f"package: a genome of {length} bytes, expected at most {LONGEST_GENOME}")
@@ -91,7 +77,7 @@ def read_genome(decoder: Decoder) -> Genome:
         raise PackageError(f"package: its genome is not valid: {error}") from error
 
 
-def write_expression(encoder: Encoder, plan: Plan) -> None:
+def write_expression(encoder: Writer, plan: Plan) -> None:
     """`plan`: with its expression. A bit says whether any channel is off; without, files are as before channel bits."""
     expression = plan.expression
     some_off = not all(map(all, expression.channels))
@@ -101,7 +87,7 @@ def write_expression(encoder: Encoder, plan: Plan) -> None:
     write_bits(encoder, expression.taps, tap_choices(plan))
 
 
-def write_bits(encoder: Encoder, rows: tuple[Bits, ...], choices: list[bool]) -> None:
+def write_bits(encoder: Writer, rows: tuple[Bits, ...], choices: list[bool]) -> None:
     """The live bits of the rows that have a choice."""
     row_counts, bit_counts = list(LIVE_ROW), list(LIVE_BIT)
     for bits, choice in zip(rows, choices, strict=True):
@@ -118,7 +104,7 @@ def tap_choices(plan: Plan) -> list[bool]:
     return [len(s.all_taps) > 1 and s.weight is not None and s.lender is None for s in plan.stages]
 
 
-def read_expression(decoder: Decoder, plan: Plan) -> Expression:
+def read_expression(decoder: Reader, plan: Plan) -> Expression:
     """`plan`: of the whole genome, all taps and channels live."""
     whole = plan.expression
     channels = whole.channels
@@ -128,7 +114,7 @@ def read_expression(decoder: Decoder, plan: Plan) -> Expression:
     return Expression(taps=tuple(_lent(taps, plan)), channels=channels)
 
 
-def _read_bits(decoder: Decoder, whole: tuple[Bits, ...], choices: list[bool]) -> tuple[Bits, ...]:
+def _read_bits(decoder: Reader, whole: tuple[Bits, ...], choices: list[bool]) -> tuple[Bits, ...]:
     row_counts, bit_counts = list(LIVE_ROW), list(LIVE_BIT)
     rows = []
     for bits, choice in zip(whole, choices, strict=True):
@@ -143,47 +129,3 @@ def _lent(taps: tuple[Bits, ...], plan: Plan) -> Iterator[Bits]:
     for own, stage in zip(taps, plan.stages, strict=True):
         rows.append(own if stage.lender is None else rows[stage.lender])
         yield rows[-1]
-
-
-def write_tensors(encoder: Encoder, tensors: tuple[Quantised, ...], plan: Plan) -> None:
-    counts, steps = dict.fromkeys(KINDS, START), Steps()
-    for tensor, quantised in zip(plan.tensors, tensors, strict=True):
-        kind = kind_of(tensor)
-        zeros = not quantised.codes.any()
-        encoder.bit(zeros, *ZEROS)
-        if zeros:
-            continue
-        frequencies = step_frequencies(steps.reference(kind))
-        step = quantised.step
-        encoder.encode(sum(frequencies[:step]), frequencies[step], sum(frequencies))
-        steps.learn(kind, step)
-        counts[kind] = encode_codes(encoder, quantised.codes.ravel().tolist(), counts[kind])
-
-
-def read_tensors(decoder: Decoder, plan: Plan) -> tuple[Quantised, ...]:
-    counts, steps = dict.fromkeys(KINDS, START), Steps()
-    tensors = []
-    for tensor in plan.tensors:
-        kind = kind_of(tensor)
-        step, codes = 0, [0] * tensor.size
-        if not decoder.bit(*ZEROS):
-            step = _read_step(decoder, step_frequencies(steps.reference(kind)))
-            steps.learn(kind, step)
-            codes, counts[kind] = decode_codes(decoder, tensor.size, counts[kind])
-        tensors.append(_quantised(tensor, step, codes))
-    return tuple(tensors)
-
-
-def _read_step(decoder: Decoder, frequencies: tuple[int, ...]) -> int:
-    place, cumulative, step = decoder.peek(sum(frequencies)), 0, 0
-    while place >= cumulative + frequencies[step]:
-        cumulative += frequencies[step]
-        step += 1
-    decoder.drop(cumulative, frequencies[step])
-    return step
-
-
-def _quantised(tensor: Tensor, step: int, codes: list[int]) -> Quantised:
-    array = np.array(codes, dtype=np.int16).reshape(tensor.shape)
-    array.setflags(write=False)
-    return Quantised(step, array)

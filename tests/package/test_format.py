@@ -27,8 +27,8 @@ from evonet.package.parts import (
     write_bits,
     write_genome,
     write_input,
-    write_tensors,
 )
+from evonet.package.tensors import write_tensors
 from evonet.plan import Expression, expand
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -139,9 +139,12 @@ def test_every_flip_and_every_truncation_is_damage() -> None:
 @pytest.mark.parametrize(
     "data, message",
     [
-        (b"", r"expected 0xe1 \(evonet, format 1\), came an empty file"),
-        (b"PK\3\4.....", r"came 0x50\.$"),
-        (b"\xe2.......", r"came 0xe2\. It may be written by a newer evonet"),
+        (b"", "an empty file; this evonet reads formats 1 and 2"),
+        (b"PK\3\4.....", "byte 0 is 0x50, which no evonet wrote; this evonet reads formats 1 and 2"),
+        (b"\xe0.......", "byte 0 is 0xe0, which no evonet wrote"),
+        (b"\xe3.......", "byte 0 is 0xe3, format 3 of a newer evonet; this evonet reads formats 1 and 2"),
+        (b"\xef.......", "format 15 of a newer evonet; this evonet reads formats 1 and 2"),
+        (b"\xf0.......", "byte 0 is 0xf0, which no evonet wrote"),
     ],
 )
 def test_unknown_versions_are_named(data: bytes, message: str) -> None:

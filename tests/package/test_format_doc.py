@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from package.forms_examples import large_packages, packages_of_forms
 from package.package_examples import packages
 
 from evonet.genome.code import encode
-from evonet.package import Package, pack, unpack
+from evonet.package import Book, Coded, Half, Package, Quantised, pack, unpack
 from evonet.package.parts import COMMON
 from evonet.plan import expand
 
@@ -36,6 +38,18 @@ def facts(package: Package) -> dict[str, Any]:
     }
 
 
+def described(value: Coded) -> tuple[Any, ...]:
+    """As the decoder in the documentation returns it."""
+    if value.zeros:
+        return ("zeros",)
+    if isinstance(value, Half):
+        return "half", tuple(value.values.ravel().tolist())
+    codes = value.codes.ravel().tolist()
+    if isinstance(value, Book):
+        return "book", tuple(value.levels.tolist()), codes
+    return ("grid", value.step, codes) if isinstance(value, Quantised) else ("dct", value.step, codes, *value.block)
+
+
 def test_the_decoder_in_the_documentation_reads_the_golden_file() -> None:
     want = json.loads((ROOT / "tests/golden/small.evo.json").read_text())
     data = (ROOT / "tests/golden/small.evo").read_bytes()
@@ -43,14 +57,30 @@ def test_the_decoder_in_the_documentation_reads_the_golden_file() -> None:
     assert genome.hex() == want["genome"]
     assert channels == [[1] * 6]
     assert live == [bits for bits in want["expression"] if len(bits) > 1]
-    assert [step for step, _ in tensors] == want["steps"]
-    assert [codes for _, codes in tensors] == want["codes"]
+    assert [step for _, step, _ in tensors] == want["steps"]
+    assert [codes for _, _, codes in tensors] == want["codes"]
 
 
-@settings(max_examples=30)
-@given(packages())
-def test_and_every_other_package(package: Package) -> None:
+def test_and_that_of_format_2() -> None:
+    want = json.loads((ROOT / "tests/golden/forms.evo.json").read_text())
+    data = (ROOT / "tests/golden/forms.evo").read_bytes()
+    genome, _, _, tensors = decoder()(data, **facts(unpack(data)))
+    assert genome.hex() == want["genome"]
+    assert [form for form, *_ in tensors] == [tensor["form"] for tensor in want["tensors"]]
+    assert tensors == [described(value) for value in unpack(data).tensors]
+
+
+@settings(max_examples=25)
+@given(st.one_of(packages(), packages_of_forms()), st.booleans())
+def test_and_every_other_package(package: Package, forced: bool) -> None:
     assume((package.input, package.classes) in COMMON)
-    genome, _, _, tensors = decoder()(pack(package), **facts(package))
+    genome, _, _, tensors = decoder()(pack(package, version=2 if forced else None), **facts(package))
     assert genome == encode(package.genome)
-    assert [codes for _, codes in tensors] == [q.codes.ravel().tolist() for q in package.tensors]
+    assert tensors == [described(value) for value in package.tensors]
+
+
+@settings(max_examples=8)
+@given(large_packages())
+def test_and_large_tensors(package: Package) -> None:
+    _, _, _, tensors = decoder()(pack(package), **facts(package))
+    assert tensors == [described(value) for value in package.tensors]

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from package.forms_examples import large_packages, packages_of_forms
 from package.package_examples import packages, small_package
 
-from evonet.package import STEPS, Package
+from evonet.package import STEPS, Package, words
 from evonet.package.coder import Decoder, Encoder
 from evonet.package.cost import code_bits, counts_after, magnitude_bits, tensors_bits
 from evonet.package.models import CAP, LARGEST, START, UNIT, decode_codes, encode_codes, step_frequencies
-from evonet.package.parts import write_tensors
+from evonet.package.symbols import WHOLE
+from evonet.package.tensors import version_of, write_forms, write_tensors
 from evonet.plan import expand
 
 code_arrays = st.integers(0, LARGEST).flatmap(lambda most: st.lists(st.integers(-most, most), min_size=1, max_size=300))
@@ -72,6 +74,30 @@ def test_tensors_bits_is_what_their_part_takes(package: Package) -> None:
     encoder = Meter()
     write_tensors(encoder, package.tensors, plan)
     assert tensors_bits(plan.tensors, package.tensors) == pytest.approx(encoder.bits, abs=1e-6)
+
+
+class WordMeter(words.Encoder):
+    """As `Meter`, of version 2: what it narrows by, shares rounded to 2**-24."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bits = 0.0
+
+    def encode(self, cumulative: int, frequency: int, total: int) -> None:
+        self.bits -= log2(((cumulative + frequency) * WHOLE // total - cumulative * WHOLE // total) / WHOLE)
+        super().encode(cumulative, frequency, total)
+
+
+@settings(max_examples=25)
+@given(st.one_of(packages_of_forms(), large_packages()))
+def test_tensors_bits_is_what_they_take_in_version_2(package: Package) -> None:
+    plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
+    encoder = WordMeter()
+    write_forms(encoder, package.tensors, plan)
+    bits = tensors_bits(plan.tensors, package.tensors, version=2)
+    assert bits == pytest.approx(encoder.bits, rel=1e-6, abs=1e-3)
+    if version_of(package.tensors) == 2:
+        assert tensors_bits(plan.tensors, package.tensors) == bits
 
 
 @settings(deadline=None)
