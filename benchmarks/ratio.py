@@ -224,7 +224,7 @@ def mnist_config(case: Case) -> RunConfig:
     return base_config(
         case,
         population=12,
-        births=40,
+        births=30,
         steps=200,
         finish=0.3,
         inherit=False,  # every genome from scratch: no long line of training

@@ -10,7 +10,7 @@ import pytest
 
 import evonet
 
-HEAVY = ("torch", "ray", "deap", "matplotlib", "moocore")
+HEAVY = ("torch", "ray", "deap", "matplotlib", "moocore", "constriction")
 
 
 def run(code: str, *arguments: str) -> None:

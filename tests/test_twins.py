@@ -37,7 +37,6 @@ rounds = 1
 finish_rounds = 1
 calibration = 64
 finish_calibration = 64
-sweeps = 0
 rate_term = 0.0
 size_weight = 0.01
 [workers]

@@ -152,7 +152,9 @@ def _export(
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(metavar="FILE.evo")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.evo", help="A package; - reads one, or its base64, from a pipe.")
+    ],
     data: Annotated[
         str, typer.Option("--data", help="digits, mnist, permuted, lag:R, scramble:KIND, idx:FOLDER or npz:FILE.")
     ],
@@ -162,8 +164,9 @@ def evaluate(
 ) -> None:
     """How good the network in a file is: accuracy, loss, bytes, costs."""
     from evonet import measured
+    from evonet.cli.packages import read_package
 
-    found = measured.evaluate(file.read_bytes(), spec=data, data_dir=data_dir, split=split, where=str(file))
+    found = measured.evaluate(read_package(file), spec=data, data_dir=data_dir, split=split, where=str(file))
     if json:
         print_json(found)
         return

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from evonet import __version__
-from evonet.cli import files, reading, running, twins
+from evonet.cli import compressing, files, reading, running, twins
 from evonet.errors import EvonetError
 
 
@@ -63,7 +63,13 @@ def _program(
     """Evolution over wiring: genomes of a few dozen bytes that expand into small, accurate PyTorch networks."""
 
 
-for name, command, example in (*running.COMMANDS, *reading.COMMANDS, *files.COMMANDS, *twins.COMMANDS):
+for name, command, example in (
+    *running.COMMANDS,
+    *reading.COMMANDS,
+    *files.COMMANDS,
+    *compressing.COMMANDS,
+    *twins.COMMANDS,
+):
     app.command(name, epilog=f"Example: {example}")(command)
 
 

@@ -68,16 +68,22 @@ def ls(
 
 
 def show(
-    run: RunPath,
+    run: Annotated[str, typer.Argument(metavar="RUN|FILE.evo", help="A run's folder, or a package.")],
     id: Annotated[int | None, typer.Argument(metavar="ID", help="One individual, in full.")] = None,
     generation: Generation = None,
     everything: Annotated[bool, typer.Option("--all", help="Every generation.")] = False,
     top: Top = 0,
+    base64: Annotated[bool, typer.Option("--base64", help="The package as one line of text.")] = False,
     json: Json = False,
 ) -> None:
-    """The population of a generation as a table, best first, or one individual with its genes drawn."""
+    """The population of a generation as a table, best first; one individual, or a package, with its genes drawn."""
     from evonet.report import tables
 
+    if base64 or Path(run).is_file():
+        from evonet.cli.packages import show_package
+
+        show_package(run, id, text=base64, json=json)
+        return
     with _open(run) as opened:
         if id is not None:
             _show_individual(opened, id, json)

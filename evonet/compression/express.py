@@ -6,35 +6,54 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonet.package import Quantised
+from evonet.package import Book, Coded, Half, Quantised, Transformed
 from evonet.plan import Branch, Expression, Plan, SheetPlan, Stage
 from evonet.plan.types import Bits
 
 Arrays = Sequence[NDArray[Any]]  # in the order of Plan.tensors
 
 
-def express(plan: Plan, tensors: Sequence[Quantised]) -> Expression:
+def express(plan: Plan, tensors: Sequence[Coded]) -> Expression:
     """The live taps and channels of a network with these codes; `plan` and `tensors` of the whole genome.
 
     A channel of a cuttable sheet is off when all weights that read it are zero, those of channels that are off left
-    out; a tap is off when its weights are zero. One of each stays on. What the network computes does not change.
+    out; a tap is off when its weights are zero, those of a transform excepted, whose rectangle must stay whole. One of
+    each stays on. What the network computes does not change.
     """
-    codes = [q.codes.copy() for q in tensors]
+    whole = {index for index, q in enumerate(tensors) if isinstance(q, Transformed)}
+    codes = [q.weights.copy() for q in tensors]
     channels = [np.ones(len(sheet.alive), dtype=np.bool_) for sheet in plan.sheets]
     while _switch_off(plan, codes, channels):
         pass
     taps: list[Bits] = []
     for stage in plan.stages:
-        taps.append(_live_taps(stage, codes) if stage.lender is None else taps[stage.lender])
+        if stage.lender is not None:
+            taps.append(taps[stage.lender])
+        else:
+            taps.append((True,) * len(stage.all_taps) if stage.weight in whole else _live_taps(stage, codes))
     return Expression(taps=tuple(taps), channels=tuple(tuple(map(bool, live)) for live in channels))
 
 
-def cut(live: Plan, tensors: Sequence[Quantised]) -> list[Quantised]:
+def cut(live: Plan, tensors: Sequence[Coded]) -> list[Coded]:
     """The tensors of the whole genome without what is off in the plan `live`, made with its expression."""
-    return [
-        q if t.kept is None else Quantised(step=q.step, codes=np.ascontiguousarray(q.codes[np.ix_(*t.kept)]))
-        for t, q in zip(live.tensors, tensors, strict=True)
-    ]
+    return [q if t.kept is None else _part(q, t.kept) for t, q in zip(live.tensors, tensors, strict=True)]
+
+
+def _part(coded: Coded, kept: tuple[tuple[int, ...], ...]) -> Coded:
+    """What `kept` names along every axis. Of a transform, whole blocks: its taps are all live."""
+    index = np.ix_(*kept)
+    match coded:
+        case Half():
+            return Half(values=np.ascontiguousarray(coded.values[index]))
+        case Transformed():
+            return Transformed(step=coded.step, codes=np.ascontiguousarray(coded.codes[index]), block=coded.block)
+        case Book():
+            used, codes = np.unique(coded.codes[index], return_inverse=True)
+            if len(used) < 2:
+                return Half(values=np.ascontiguousarray(coded.levels[coded.codes[index]]))
+            left = codes.astype(np.int16).reshape(tuple(map(len, kept)))
+            return Book(levels=coded.levels[used], codes=left)
+    return Quantised(step=coded.step, codes=np.ascontiguousarray(coded.codes[index]))
 
 
 def _switch_off(plan: Plan, codes: Arrays, channels: list[NDArray[np.bool_]]) -> bool:

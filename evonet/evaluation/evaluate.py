@@ -2,19 +2,18 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from evonet import seeds
-from evonet.compression.choice import Chooser, Codes
-from evonet.compression.codes import grid_of
+from evonet.compression.choice import Codes
 from evonet.compression.express import cut, express
 from evonet.errors import GenomeError
 from evonet.evaluation.inherit import Inherited, inherit
 from evonet.evaluation.measure import measure
 from evonet.evaluation.parents import pack_shadow, read_start
+from evonet.evaluation.rounds import Rounds
 from evonet.evaluation.settings import EvaluationSettings
 from evonet.genome.code import decode
 from evonet.genome.genes import Genome
@@ -25,10 +24,9 @@ from evonet.package import Package, pack
 from evonet.plan import Budget, Plan, expand
 from evonet.training.batches import images_of
 from evonet.training.data import DataSet
-from evonet.training.quality import quality
 from evonet.training.trainer import LN2, NonFinite, Trainer
 
-FRAME = 9.0  # bytes of a package beside genome and codes, about: head, expression, check
+FRAME = 9  # bytes of a package beside genome and codes, about: head, expression, check
 
 
 class Evaluator:
@@ -45,25 +43,29 @@ class Evaluator:
 
     def __call__(self, job: Job) -> Outcome:
         started = time.perf_counter()
-        genome = with_ids(decode(job.genome), job.ids)
         try:
-            plan = expand(genome, input=self.input, classes=self.classes, budget=self.budget)
+            evaluation = self.begin(job)
         except GenomeError as error:
             return Rejected(decision=job.decision, reason=str(error))
-        if not plan.tensors:
-            return Rejected(decision=job.decision, reason="the network has no weights, expected some to train")
-        work = plan.costs.macs * job.steps * self.settings.training.batch
-        if work > self.settings.budget.work:
-            limit = self.settings.budget.work
-            reason = f"{work:,} multiply-adds of forward work, expected at most {limit:,} ([budget] work)"
-            return Rejected(decision=job.decision, reason=reason)
         try:
-            return _Run(self, job, genome, plan).outcome(started)
+            return evaluation.outcome(started)
         except NonFinite as error:
             return Diverged(decision=job.decision, step=error.step, reason=str(error))
 
+    def begin(self, job: Job) -> "Evaluation":
+        """The evaluation of `job` before its first step. Raises GenomeError: too large, or nothing to train."""
+        genome = with_ids(decode(job.genome), job.ids)
+        plan = expand(genome, input=self.input, classes=self.classes, budget=self.budget)
+        if not plan.tensors:
+            raise GenomeError("the network has no weights, expected some to train")
+        work = plan.costs.macs * job.steps * self.settings.training.batch
+        if work > self.settings.budget.work:
+            limit = self.settings.budget.work
+            raise GenomeError(f"{work:,} multiply-adds of forward work, expected at most {limit:,} ([budget] work)")
+        return Evaluation(self, job, genome, plan)
 
-class _Run:
+
+class Evaluation:
     """One evaluation: rounds of (train, compress), then the package and its measures."""
 
     def __init__(self, evaluator: Evaluator, job: Job, genome: Genome, plan: Plan) -> None:
@@ -72,14 +74,13 @@ class _Run:
         self.network: Network = build(plan, costs=evaluator.settings.costs).to(evaluator.settings.device)
         if self.finishing and evaluator.settings.training.compile:
             self.network.compile()
-        self.settings = evaluator.settings.compression
-        size = self.settings.finish_calibration if self.finishing else self.settings.calibration
-        self.calibration = evaluator.calibration.sample(size)
-
-    def outcome(self, started: float) -> Outcome:
         start = self._start()
-        trainer = self._trainer(start)
-        rounds, codes = self._rounds(trainer, start.steps)
+        self.trainer = self._trainer(start)
+        self.rounds = self._rounds(start)
+
+    def outcome(self, started: float, each: Callable[[Rounds, Round], None] | None = None) -> Outcome:
+        """The rounds that are left, with `each` called after every one, and what comes of them. Raises NonFinite."""
+        codes = self.rounds.run(each)
         package = self._pack(codes)
         measures = measure(self.e, self.job, package, self.plan, codes)
         if not (math.isfinite(measures.loss) and math.isfinite(measures.accuracy)):
@@ -90,8 +91,8 @@ class _Run:
             decision=self.job.decision,
             measures=measures,
             package=package,
-            shadow=pack_shadow(trainer.weights),
-            rounds=tuple(rounds),
+            shadow=pack_shadow(self.trainer.weights),
+            rounds=tuple(self.rounds.progress.trace),
             seconds=time.perf_counter() - started,
         )
 
@@ -102,14 +103,14 @@ class _Run:
                 input=self.e.input,
                 classes=self.e.classes,
                 budget=self.e.budget,
-                shadow=self.settings.from_shadow,
+                shadow=self.e.settings.compression.from_shadow,
             )
             for start in self.job.starts
         ]
         return inherit(self.plan, parents, seeds.key(self.job.seed, "init"))
 
     def _trainer(self, start: Inherited) -> Trainer:
-        training = self.e.settings.training
+        training, compression = self.e.settings.training, self.e.settings.compression
         rates = None
         if self.job.starts and not self.finishing and training.inherited_rate < 1:
             rates = [torch.where(old, training.inherited_rate, 1.0) for old in start.old]
@@ -121,55 +122,21 @@ class _Run:
             steps=self.job.steps,
             seed=self.job.seed,
             rates=rates,
-            rate_price=self.settings.rate_term * self.settings.size_weight * LN2 / len(self.e.train),
+            rate_price=compression.rate_term * compression.size_weight * LN2 / len(self.e.train),
         )
 
-    def _rounds(self, trainer: Trainer, known: Sequence[int | None]) -> tuple[list[Round], Codes]:
-        """Train and compress in turn; steps found in one round are trained through in the next."""
-        rounds: list[Round] = []
-        codes: Codes | None = None
-        pieces = self._pieces()
-        for index, steps in enumerate(pieces):
-            grid = None
-            steps_known = [s for s in known if s is not None]
-            if self.settings.straight_through and len(steps_known) == len(known):
-                grid = grid_of(self.plan, steps_known, self.settings.dead_zone)
-            train_loss = trainer.run(steps, grid)
-            sweeps = 0 if self.job.rung == 0 else self.settings.sweeps
-            codes = self._chooser((index + 1) / len(pieces)).choose(trainer.weights, known, sweeps=sweeps)
-            rounds.append(self._round(steps, train_loss, trainer.weights, codes))
-            known = codes.steps
-            if not self.settings.from_shadow:
-                trainer.replace(codes.weights)
-        if codes is None:
-            raise AssertionError("an evaluation has at least one round")
-        return rounds, codes
-
-    def _pieces(self) -> list[int]:
-        """Steps per round, adding up to the job's."""
-        n = min(self.settings.finish_rounds if self.finishing else self.settings.rounds, max(1, self.job.steps))
-        return [self.job.steps * (i + 1) // n - self.job.steps * i // n for i in range(n)]
-
-    def _chooser(self, share: float) -> Chooser:
-        """Of the round with which `share` of the rounds are over."""
-        return Chooser(
-            self.plan,
-            self.settings.at(share),
-            self._loss,
+    def _rounds(self, start: Inherited) -> Rounds:
+        settings = self.e.settings.compression
+        calibration = settings.finish_calibration if self.finishing else settings.calibration
+        return Rounds(
+            self.network,
+            self.trainer,
+            settings,
+            train=self.e.train,
+            calibration=self.e.calibration.sample(calibration),
             overhead=len(self.job.genome) + FRAME,
-            train_images=len(self.e.train),
-        )
-
-    def _loss(self, weights: Sequence[Tensor]) -> float:
-        return quality(self.network, self.calibration, weights=[w.to(self.e.settings.device) for w in weights])[0]
-
-    def _round(self, steps: int, train_loss: float, weights: Sequence[Tensor], codes: Codes) -> Round:
-        return Round(
-            steps=steps,
-            train_loss=train_loss,
-            float_loss=self._loss(weights),
-            loss=codes.loss,
-            bytes=round(codes.bits / 8 + len(self.job.genome) + FRAME),
+            finishing=self.finishing,
+            known=start.picks,
         )
 
     def _pack(self, codes: Codes) -> bytes:

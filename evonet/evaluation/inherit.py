@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from evonet.compression.choice import Pick
 from evonet.evaluation.kernels import Kernel, fill, joined, kernel_of, parted
 from evonet.evaluation.parents import Parent
 from evonet.evaluation.readouts import fill_readout
@@ -23,11 +24,11 @@ from evonet.plan.types import Tensor as Slots
 
 @dataclass(frozen=True)
 class Inherited:
-    """Initial weights in the child's plan, which of them come from a parent, and known steps per tensor."""
+    """Initial weights in the child's plan, which of them come from a parent, and how each tensor was coded there."""
 
     weights: list[Tensor]
     old: list[Tensor]  # bool
-    steps: list[int | None]
+    picks: list[Pick | None]
 
 
 def inherit(plan: Plan, parents: Sequence[Parent], seed: int) -> Inherited:
@@ -35,9 +36,9 @@ def inherit(plan: Plan, parents: Sequence[Parent], seed: int) -> Inherited:
     fresh = initialise(plan, seed)
     weights = [w.clone() for w in fresh]
     old = [torch.zeros(t.shape, dtype=torch.bool) for t in plan.tensors]
-    steps: list[int | None] = [None] * len(weights)
+    picks: list[Pick | None] = [None] * len(weights)
     if not parents:
-        return Inherited(weights, old, steps)
+        return Inherited(weights, old, picks)
     for index, scale in _quiet(plan, parents).items():
         weights[index] = weights[index] * scale
     for sheet in plan.sheets:
@@ -51,9 +52,9 @@ def inherit(plan: Plan, parents: Sequence[Parent], seed: int) -> Inherited:
             weights[index], old[index] = fill_readout(weights[index], slots, plan, parent.plan, parent.weights[source])
         elif slots.role == "bias":
             weights[index], old[index] = _bias(slots, parent, source)
-        steps[index] = parent.steps[source] if bool(old[index].any()) else None
+        picks[index] = parent.picks[source] if bool(old[index].any()) else None
     wake(plan, weights, old, fresh)
-    return Inherited(weights, old, steps)
+    return Inherited(weights, old, picks)
 
 
 def _find(parents: Sequence[Parent], slots: Slots) -> tuple[Parent | None, int]:

@@ -36,7 +36,7 @@ def measure(evaluator: Evaluator, job: Job, package: bytes, plan: Plan, codes: C
         choice_loss=choice_loss,
         choice_accuracy=choice_accuracy,
         weights=plan.costs.weights,
-        nonzero=sum(int((q.codes != 0).sum()) for q in codes.tensors),
+        nonzero=sum(int((q.weights != 0).sum()) for q in codes.tensors),
         macs=live.costs.macs,
         connections=live.costs.connections,
         sheets=len(plan.sheets),

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evonet.compression.choice import first_step
+from evonet.compression.choice import Pick
 from evonet.compression.codes import dequantise
+from evonet.compression.codes.base import first_step
 from evonet.errors import PackageError
 from evonet.genome.code import decode
 from evonet.genome.genes import GeneId
 from evonet.genome.ids import with_ids
 from evonet.job import Start
-from evonet.package import Package, unpack
+from evonet.package import Book, Coded, Half, Package, Quantised, Transformed, unpack
 from evonet.plan import Branch, Budget, Plan, expand
 
 Key = tuple[GeneId, str]
@@ -23,11 +24,11 @@ Key = tuple[GeneId, str]
 
 @dataclass(frozen=True)
 class Parent:
-    """A start, expanded: its full plan, its weights in that plan, and the steps of its package."""
+    """A start, expanded: its full plan, its weights in that plan, and how its package codes them."""
 
     plan: Plan
     weights: list[Tensor]
-    steps: list[int]
+    picks: list[Pick]
 
     @cached_property
     def index(self) -> dict[Key, int]:
@@ -48,9 +49,20 @@ def read_start(start: Start, *, input: tuple[int, int, int], classes: int, budge
     package = unpack(start.package)
     from_shadow = shadow and start.shadow
     weights = unpack_shadow(start.shadow, plan) if from_shadow else _decoded(plan, package, budget)
-    # A tensor of zeros has no step in the file; the one it comes back with, the finest, would hold weights below 1/8.
-    steps = [q.step if q.codes.any() else first_step(w) for q, w in zip(package.tensors, weights, strict=True)]
-    return Parent(plan, weights, steps)
+    return Parent(plan, weights, [_pick(q, w) for q, w in zip(package.tensors, weights, strict=True)])
+
+
+def _pick(coded: Coded, weight: Tensor) -> Pick:
+    """The code of a tensor in a package; signs and ternary codes are a grid there."""
+    match coded:
+        # A tensor of zeros has no step in the file; the one it comes back with would hold weights below 1/8.
+        case Quantised() | Transformed() if not coded.zeros:
+            return Pick("grid" if isinstance(coded, Quantised) else "dct", coded.step)
+        case Book():
+            return Pick("book", first_step(weight.numpy()))
+        case Half():
+            return Pick("half", first_step(weight.numpy()))
+    return Pick("grid", first_step(weight.numpy()))
 
 
 def pack_shadow(weights: Sequence[Tensor]) -> bytes:

@@ -1,13 +1,16 @@
 """What a network is worth on a part of the data: loss in bits per label, and accuracy."""
 
 from collections.abc import Sequence
+from math import log
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from evonet.network import Network
 from evonet.training.batches import Images
 
+LN2 = log(2)
 UNIFORM = 0.01  # share of the uniform distribution in the mixture: one sure mistake costs about 10 bits
 
 
@@ -30,3 +33,24 @@ def quality(
             bits -= float(torch.log2((1 - UNIFORM) * p + UNIFORM / logits.shape[1]).sum())
             hits += float((logits.argmax(1) == labels).sum())
     return bits / len(images), hits / len(images)
+
+
+def slopes(
+    network: Network, images: Images, weights: Sequence[Tensor], *, chunk: int = 100
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Gradient of the mean cross-entropy (bits per label) with respect to `weights`, and a diagonal of its curvature.
+
+    The curvature is the Fisher information as chunks tell it: the variance of their gradients times the images of one.
+    """
+    inputs = [w.detach().clone().requires_grad_() for w in weights]
+    first, second = ([torch.zeros_like(w) for w in inputs] for _ in range(2))
+    device = inputs[0].device
+    for x, labels in images.chunks(chunk):
+        loss = F.cross_entropy(network(x.to(device), inputs), labels.to(device))
+        share = len(labels) / len(images)
+        for mean, square, slope in zip(first, second, torch.autograd.grad(loss, inputs), strict=True):
+            mean += share * slope
+            square += share * slope.square()
+    size = min(chunk, len(images))
+    bends = [size * (square - mean.square()).clamp(min=0) / LN2 for mean, square in zip(first, second, strict=True)]
+    return [mean / LN2 for mean in first], bends

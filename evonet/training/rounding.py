@@ -12,33 +12,50 @@ from evonet.package.models import LARGEST
 
 
 class Grid(NamedTuple):
-    """A step per weight (flat, float32) and how much wider the zero bin is, in steps on each side."""
+    """How every weight of the flat vector is rounded; float32 tensors of its shape, or of one number for all.
+
+    A step of 0 leaves its weight as it is: those of codes that are no grid, which are found after each round.
+    """
 
     step: Tensor
-    dead_zone: float
+    dead_zone: float  # steps by which the zero bin is wider on each side
+    least: Tensor | float = 0.0  # |code| at least: 1 where a code has signs alone
+    most: Tensor | float = float(LARGEST)  # |code| at most: 1 for signs and ternary codes
+
+    def to(self, device: torch.device) -> "Grid":
+        least, most = (b.to(device) if isinstance(b, Tensor) else b for b in (self.least, self.most))
+        return Grid(self.step.to(device), self.dead_zone, least, most)
 
 
 def round_codes(theta: Tensor, grid: Grid) -> Tensor:
-    """Integer codes as floats, in [-127, 127], as the package format holds.
+    """Integer codes as floats, |code| within [least, most].
 
     The dead zone widens the zero bin alone: |w| < (0.5 + dead zone) steps becomes 0, all else rounds to nearest.
     """
     scaled = theta / grid.step
-    codes = torch.round(scaled).clamp(-LARGEST, LARGEST)
-    return torch.where(scaled.abs() < 0.5 + grid.dead_zone, torch.zeros_like(codes), codes)
+    size = scaled.abs()
+    codes = torch.where(size < 0.5 + grid.dead_zone, torch.zeros_like(size), torch.round(size))
+    codes = torch.minimum(torch.maximum(codes, _like(codes, grid.least)), _like(codes, grid.most))
+    return torch.where(scaled < 0, -codes, codes)
 
 
 def straight_through(theta: Tensor, grid: Grid) -> Tensor:
     """The rounded weights, with the gradient of `theta`."""
     with torch.no_grad():
-        offset = round_codes(theta, grid) * grid.step - theta
+        rounded = torch.where(grid.step > 0, round_codes(theta, grid) * grid.step, theta)
+        offset = rounded - theta
     return theta + offset
 
 
 def rate_bits(theta: Tensor, grid: Grid) -> Tensor:
-    """A smooth estimate of the code's length in bits: sum of log2(1 + (w / step)^2).
+    """A smooth estimate of the code's length in bits: sum of log2(1 + (w / step)^2) over what lies on a grid.
 
     About two bits per octave of |w|, the slope of a universal code for signed integers (sign and magnitude), with no
     kink at zero.
     """
-    return torch.log2(1 + (theta / grid.step).square()).sum()
+    inverse = torch.where(grid.step > 0, 1 / grid.step, torch.zeros_like(grid.step))
+    return torch.log2(1 + (theta * inverse).square()).sum()
+
+
+def _like(codes: Tensor, bound: Tensor | float) -> Tensor:
+    return bound if isinstance(bound, Tensor) else codes.new_tensor(bound)

@@ -20,8 +20,11 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     warmup: Share = 0.05  # share of the steps with a rising rate
     decay: Share = 0.3  # share of the steps, the last ones, in which `trapezoid` falls to zero
     inherited_rate: Share = 0.5  # inherited slots learn at this share of the rate
-    shift: Annotated[int, Meta(ge=0, le=16)] = 0  # random translation of each training image, pixels
-    shift_until: Share = 0.85  # share of the steps after which images stay where they are
+    shift: Annotated[int, Meta(ge=0, le=16)] = 0  # random translation of each training image, whole pixels
+    rotation: Annotated[float, Meta(ge=0, le=180)] = 0.0  # random rotation of each training image, degrees
+    scaling: Annotated[float, Meta(ge=0, le=0.9)] = 0.0  # random change of its size, share
+    augment_until: Share = 0.85  # share of the steps after which images stay as they are
+    average: Annotated[float, Meta(ge=0, lt=1)] = 0.0  # decay of the mean of weights that is compressed
     clip: Annotated[float, Meta(ge=0)] = 1.0  # largest norm of the gradient, 0 = no limit
     # torch.compile while finishing; needs a C++ compiler and 5 to 15 s a network. On a CPU plain convolutions take
     # 0.94 of the time (16 channels, 14x14), separable and scattered motifs 2.3 times as much: measure first.

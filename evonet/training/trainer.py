@@ -1,15 +1,14 @@
 """Brief backprop. All weights live in one flat vector: rounding, rate and optimiser are a few operations a step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import cos, log, pi
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evonet import seeds
 from evonet.network import Network
-from evonet.training.batches import Images, shifted
+from evonet.training.batches import Batches, Images, augmented
 from evonet.training.rounding import Grid, rate_bits, straight_through
 from evonet.training.settings import TrainingSettings
 
@@ -40,24 +39,55 @@ class Trainer:
         rate_price: float = 0.0,
     ) -> None:
         """`rates`: share of the learning rate per weight, None = 1. `rate_price`: nats of loss per estimated bit."""
-        self.network, self.settings, self.steps = network, settings, steps
+        self.network, self.settings, self.steps, self.seed = network, settings, steps, seed
         self.theta = flatten(weights).to(_device(network)).requires_grad_()
+        self.mean = self.theta.detach().clone() if settings.average else None
         self.rates = None if rates is None else flatten(rates).to(self.theta)
         self.rate_price = rate_price
+        self.held: Tensor | None = None  # bool: weights that stay where they are
         self.done = 0
-        self._generator = torch.Generator().manual_seed(seeds.key(seed, "batches"))
-        self._batches = images.batches(settings.batch, self._generator)
+        self._batches = Batches(images, settings.batch, seed)
         self._optimizer = _optimizer(settings, self.theta)
 
     @property
     def weights(self) -> list[Tensor]:
-        """Views of the flat vector, shaped as the plan's tensors."""
-        return unflatten(self.theta.detach(), self.network)
+        """What is to be compressed, shaped as the plan's tensors: the moving average, or views of the flat vector."""
+        return unflatten(self.theta.detach() if self.mean is None else self.mean, self.network)
 
     def replace(self, weights: Sequence[Tensor]) -> None:
         """Go on from other weights, the decoded ones for example; the optimiser's moments stay."""
+        flat = flatten(weights).to(self.theta)
         with torch.no_grad():
-            self.theta.copy_(flatten(weights))
+            self.theta.copy_(flat)
+        if self.mean is not None:
+            self.mean.copy_(flat)
+
+    def hold(self, held: Tensor, weights: Sequence[Tensor]) -> None:
+        """From now on the `held` weights (flat, bool) are those of `weights`, and are trained no more."""
+        flat = flatten(weights).to(self.theta)
+        self.held = held.to(self.theta.device)
+        with torch.no_grad():
+            self.theta.copy_(torch.where(self.held, flat, self.theta))
+        if self.mean is not None:
+            self.mean.copy_(torch.where(self.held, flat, self.mean))
+
+    def state(self) -> dict[str, Tensor]:
+        """All that changes, by name: with it `restore` goes on to the same bits."""
+        moments = self._optimizer.state_dict()["state"].get(0, {})
+        found = {"theta": self.theta.detach(), "mean": self.mean, "held": self.held, "done": torch.tensor(self.done)}
+        found |= {f"moments.{name}": torch.as_tensor(value) for name, value in moments.items() if value is not None}
+        return {name: value.clone() for name, value in found.items() if value is not None}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """What `state` gave, of a trainer of the same network and settings."""
+        with torch.no_grad():
+            self.theta.copy_(state["theta"])
+        self.mean = state["mean"].clone() if "mean" in state else None
+        self.held = state["held"].clone() if "held" in state else None
+        self.done = int(state["done"])
+        moments = {name.removeprefix("moments."): v.clone() for name, v in state.items() if name.startswith("moments.")}
+        whole = self._optimizer.state_dict()
+        self._optimizer.load_state_dict(whole | {"state": {0: moments} if moments else {}})
 
     def run(self, steps: int, grid: Grid | None) -> float:
         """Train `steps` steps, through the rounding to `grid` if given.
@@ -65,7 +95,7 @@ class Trainer:
         Returns the mean loss of the last quarter in bits per label. Raises NonFinite.
         """
         if grid is not None:
-            grid = Grid(grid.step.to(self.theta.device), grid.dead_zone)
+            grid = grid.to(self.theta.device)
         losses = [self._step(grid) for _ in range(steps)]
         tail = torch.stack(losses[-max(1, steps // 4) :]) if losses else torch.zeros(1)
         if losses and not bool(torch.isfinite(torch.stack(losses)).all() and torch.isfinite(self.theta).all()):
@@ -76,10 +106,10 @@ class Trainer:
         return float(tail.mean()) / LN2
 
     def _step(self, grid: Grid | None) -> Tensor:
-        x, labels = next(self._batches)
+        x, labels = self._batches[self.done]
         x, labels = x.to(self.theta.device), labels.to(self.theta.device)
-        if self.settings.shift and self.done < self.settings.shift_until * self.steps:
-            x = shifted(x, self.settings.shift, self._generator)
+        if self.done < self.settings.augment_until * self.steps:
+            x = augmented(x, self.settings, self.seed, self.done)
         theta = self.theta if grid is None else straight_through(self.theta, grid)
         loss = F.cross_entropy(self.network(x, unflatten(theta, self.network)), labels)
         total = loss if grid is None or not self.rate_price else loss + self.rate_price * rate_bits(self.theta, grid)
@@ -92,16 +122,20 @@ class Trainer:
         return loss.detach()
 
     def _update(self) -> None:
-        """One optimiser step; with `rates`, each weight goes that share of the way."""
+        """One optimiser step; with `rates`, each weight goes that share of the way, and what is held stays."""
         for group in self._optimizer.param_groups:
             group["lr"] = self.settings.lr * schedule(self.done, self.steps, self.settings)
-        if self.rates is None:
-            self._optimizer.step()
-            return
-        before = self.theta.detach().clone()
+        before = self.theta.detach().clone() if self.rates is not None or self.held is not None else self.theta
         self._optimizer.step()
         with torch.no_grad():
-            self.theta.copy_(torch.lerp(before, self.theta, self.rates))
+            if self.rates is not None:
+                self.theta.copy_(torch.lerp(before, self.theta, self.rates))
+            if self.held is not None:
+                self.theta.copy_(torch.where(self.held, before, self.theta))
+            if self.mean is not None:
+                # A short memory at first, or random weights would weigh on the mean for 1 / (1 - decay) steps.
+                decay = min(self.settings.average, (self.done + 1) / (self.done + 10))
+                self.mean.lerp_(self.theta, 1 - decay)
 
 
 def schedule(step: int, steps: int, settings: TrainingSettings) -> float:

@@ -29,7 +29,6 @@ rounds = 1
 finish_rounds = 1
 calibration = 64
 finish_calibration = 64
-sweeps = 0
 [workers]
 kind = "serial"
 """

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from evonet.compression.codes import nearest_step
+from evonet.compression.codes.base import nearest_step
 from evonet.evaluation.inherit import inherit
 from evonet.evaluation.parents import Parent, pack_shadow, read_start
 from evonet.genome.code import encode
@@ -105,7 +105,7 @@ def test_known_steps_come_with_inherited_tensors_only():
     child = inherit(plan, [old], seed=7)
     new = [i for i, t in enumerate(plan.tensors) if t.gene is not None and t.gene[0] == 2]
     assert new
-    assert [s is None for s in child.steps] == [i in new for i in range(len(plan.tensors))]
+    assert [s is None for s in child.picks] == [i in new for i in range(len(plan.tensors))]
     assert [bool(kept.any()) for kept in child.old] == [i not in new for i in range(len(plan.tensors))]
 
 
@@ -123,7 +123,7 @@ def test_founders_are_random_everywhere():
     found = inherit(plan, [], seed=7)
     for mine, fresh in zip(found.weights, initialise(plan, 7), strict=True):
         assert torch.equal(mine, fresh)
-    assert found.steps == [None] * len(plan.tensors)
+    assert found.picks == [None] * len(plan.tensors)
 
 
 def test_a_new_branch_under_abs_can_learn():
@@ -146,6 +146,6 @@ def test_a_tensor_of_zeros_passes_on_no_step():
     held = Package(genome=BASE, input=(1, 9, 9), classes=4, expression=plan.expression, tensors=tuple(codes))
     weights = pack_shadow([torch.full(t.shape, 0.3) for t in plan.tensors])
     start = Start(genome=encode(BASE), ids=ids_of(BASE), package=pack(held), shadow=weights)
-    steps = read_start(start, input=(1, 9, 9), classes=4, budget=Budget(), shadow=True).steps
+    steps = [p.step for p in read_start(start, input=(1, 9, 9), classes=4, budget=Budget(), shadow=True).picks]
     assert [steps[i] for i in range(len(steps)) if i != zeros] == [40] * (len(steps) - 1)
     assert steps[zeros] == nearest_step(0.15)

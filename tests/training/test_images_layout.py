@@ -4,7 +4,7 @@ import pickle
 
 import torch
 
-from evonet.training.batches import images_of
+from evonet.training.batches import Batches, images_of
 from evonet.training.data import DataSet, load_data
 
 
@@ -14,5 +14,5 @@ def test_images_that_crossed_a_process_boundary_have_the_same_strides() -> None:
     for data in (here, there):
         images = images_of(data, "train")
         assert images.images.stride() == torch.empty(images.images.shape).stride()
-        batch, _ = next(images.batches(16, torch.Generator().manual_seed(0)))
+        batch, _ = Batches(images, 16, seed=0)[0]
         assert batch.stride() == torch.empty(batch.shape).stride()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from evonet.genome.genes import Genome, SheetGene
 from evonet.network import build, initialise
 from evonet.plan import expand
-from evonet.training.batches import Images, shifted
-from evonet.training.quality import quality
+from evonet.training.batches import Batches, Images, augmented, shifted
+from evonet.training.quality import quality, slopes
 from evonet.training.rounding import Grid, rate_bits, round_codes, straight_through
 from evonet.training.settings import TrainingSettings
 from evonet.training.trainer import NonFinite, Trainer, schedule
@@ -97,6 +97,19 @@ def test_schedules_warm_up_and_end_as_named(kind):
     assert (rates[99] < 0.05) == (kind != "constant")
 
 
+def test_codes_that_are_no_grid_are_left_alone_and_signs_have_no_zero():
+    theta = torch.tensor([0.3, -0.04, 0.04, 5.0, -5.0])
+    grid = Grid(
+        torch.tensor([0.0, 0.1, 0.1, 0.1, 0.1]),
+        0.1,
+        least=torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0]),
+        most=torch.tensor([127.0, 1.0, 1.0, 1.0, 127.0]),
+    )
+    torch.testing.assert_close(straight_through(theta, grid), torch.tensor([0.3, -0.1, 0.0, 0.1, -5.0]))
+    assert torch.isfinite(rate_bits(theta, grid))
+    assert rate_bits(theta[:1], Grid(torch.zeros(1), 0.1)) == 0
+
+
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=30), st.floats(0.01, 4), st.floats(0, 0.4))
 def test_rounding_is_nearest_but_for_the_wider_zero(values, step, dead_zone):
     theta = torch.tensor(values)
@@ -144,8 +157,88 @@ def test_quality_mixes_in_the_uniform_and_flags_nan():
 
 def test_epochs_visit_every_image_and_samples_are_spread():
     data = images(64)
-    batches = data.batches(16, torch.Generator().manual_seed(0))
-    seen = torch.cat([next(batches)[0] for _ in range(4)])
-    assert len(torch.unique(seen.flatten(1), dim=0)) == 64
+    batches = Batches(data, 16, seed=0)
+    epochs = [torch.cat([batches[4 * epoch + k][0] for k in range(4)]).flatten(1) for epoch in range(2)]
+    assert [len(torch.unique(epoch, dim=0)) for epoch in epochs] == [64, 64]
+    assert not torch.equal(*epochs)
     assert data.sample(8).labels.tolist() == data.labels[::8].tolist()
     assert len(data.sample(1000)) == 64
+
+
+def test_a_batch_depends_on_its_number_alone():
+    data = images(50)
+    one, other = Batches(data, 16, seed=3), Batches(data, 16, seed=3)
+    forward = [one[n][0] for n in range(7)]
+    assert all(torch.equal(other[n][0], forward[n]) for n in reversed(range(7)))
+    assert not torch.equal(Batches(data, 16, seed=4)[0][0], forward[0])
+    assert len(Batches(data, 1000, seed=0)[5][0]) == 50
+
+
+def test_augmentation_turns_and_scales_about_the_middle():
+    x = torch.zeros(40, 1, 15, 15)
+    x[:, 0, 7, 2:13] = 1  # a bar through the middle
+    settings = TrainingSettings(rotation=45.0, scaling=0.2)
+    turned = augmented(x, settings, seed=1, step=5)
+    assert torch.equal(turned, augmented(x, settings, seed=1, step=5))
+    assert not torch.equal(turned, augmented(x, settings, seed=1, step=6))
+    torch.testing.assert_close(turned[:, 0, 7, 7], torch.ones(40), atol=0.05, rtol=0)
+    assert len({tuple(row) for row in (turned[:, 0] > 0.5).flatten(1).tolist()}) > 20
+    lengths = turned.sum((1, 2, 3))
+    assert (lengths > 0.6 * 11).all()
+    assert (lengths < 1.6 * 11).all()
+
+
+def test_an_average_follows_the_weights_and_is_what_is_compressed():
+    t = trainer(settings=TrainingSettings(lr=0.05, batch=16, average=0.9))
+    t.run(60, None)
+    averaged = torch.cat([w.flatten() for w in t.weights])
+    assert not torch.equal(averaged, t.theta.detach())
+    assert (averaged - t.theta.detach()).abs().max() < 0.2
+    assert quality(t.network, images(), weights=t.weights)[1] > 0.95
+
+
+def test_held_weights_stay_at_what_they_are_held_at():
+    t = trainer(settings=TrainingSettings(lr=0.05, batch=16, average=0.9))
+    held = torch.zeros_like(t.theta, dtype=torch.bool)
+    held[::2] = True
+    t.hold(held, [torch.full(x.shape, 0.25) for x in PLAN.tensors])
+    t.run(10, None)
+    assert (t.theta[held] == 0.25).all()
+    assert (torch.cat([w.flatten() for w in t.weights])[held] == 0.25).all()
+    assert not (t.theta[~held] == 0.25).any()
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_trainer_that_is_restored_goes_on_to_the_same_bits(optimizer):
+    settings = TrainingSettings(lr=0.05, batch=16, average=0.9, optimizer=optimizer, shift=1)
+    whole, half, rest = (trainer(settings=settings) for _ in range(3))
+    whole.run(30, None)
+    held = torch.arange(len(half.theta)) % 3 == 0
+    for t in (whole, half):
+        if t is half:
+            t.run(30, None)
+        t.hold(held, [torch.zeros(x.shape) for x in PLAN.tensors])
+    rest.restore(half.state())
+    whole.run(30, None)
+    rest.run(30, None)
+    assert torch.equal(whole.theta, rest.theta)
+    assert torch.equal(whole.mean, rest.mean)
+    assert rest.done == 60
+
+
+def test_slopes_are_the_gradient_and_say_how_the_loss_bends():
+    network, weights, data = build(PLAN), initialise(PLAN, 0), images()
+    first, second = slopes(network, data, weights, chunk=16)
+
+    def loss(moved):
+        with torch.no_grad():
+            (x, labels), *_ = data.chunks(64)
+            return float(torch.nn.functional.cross_entropy(network(x, moved), labels)) / np.log(2)
+
+    index = int(first[0].abs().argmax())
+    for by in (1e-3, -1e-3):
+        moved = [w.clone() for w in weights]
+        moved[0].view(-1)[index] += by
+        assert loss(moved) - loss(weights) == pytest.approx(by * float(first[0].view(-1)[index]), rel=0.05)
+    assert all((s >= 0).all() for s in second)
+    assert second[0].max() > 0

@@ -1,0 +1,188 @@
+"""Rounds of (train, compress): the loop at the heart of an evaluation, which can stop after any round and go on.
+
+A brief evaluation has a few. Finishing has many: towards its end ever more weights are held at their codes (as Zhou et
+al. 2017, Incremental network quantization, hold theirs), and at last single codes are polished on training images.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+import torch
+from torch import Tensor
+
+from evonet.compression.choice import Chooser, Codes, Pick, trials_for
+from evonet.compression.polish import polish
+from evonet.compression.settings import CompressionSettings
+from evonet.job import Round
+from evonet.network import Network
+from evonet.package import STEPS
+from evonet.training.batches import Images
+from evonet.training.quality import quality, slopes
+from evonet.training.rounding import Grid
+from evonet.training.trainer import Trainer, flatten
+
+POLISH_IMAGES = 10_000  # of the training split
+STEER = 2.0  # how a file that is so many times too large scales the rate term: to that power, at most twice a round
+HALVES = 0.5, 2.0
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """Where the rounds stand, beside the trainer's tensors."""
+
+    done: int = 0  # rounds
+    picks: list[Pick | None]
+    rounding: float | None = None
+    price: float  # of an estimated bit in the training loss, nats
+    trace: list[Round] = []
+
+
+class Rounds:
+    """All rounds of one evaluation."""
+
+    def __init__(
+        self,
+        network: Network,
+        trainer: Trainer,
+        settings: CompressionSettings,
+        *,
+        train: Images,
+        calibration: Images,
+        overhead: int,
+        finishing: bool,
+        known: Sequence[Pick | None],
+    ) -> None:
+        """`overhead`: bytes of the package beside the codes; `known`: how tensors were coded where they come from."""
+        self.network, self.trainer, self.settings = network, trainer, settings
+        self.train, self.calibration, self.overhead, self.finishing = train, calibration, overhead, finishing
+        self.progress = Progress(picks=list(known), price=trainer.rate_price)
+        self.pieces = pieces(trainer.steps, settings.finish_rounds if finishing else settings.rounds)
+        self.frozen = round(settings.freeze * len(self.pieces)) if finishing else 0  # of the last rounds
+
+    def run(self, each: Callable[["Rounds", Round], None] | None = None) -> Codes:
+        """The rounds that are left; `each` is called after every one. Raises NonFinite."""
+        codes: Codes | None = None
+        while self.progress.done < len(self.pieces):
+            codes = self._round()
+            if each is not None:
+                each(self, self.progress.trace[-1])
+        codes = codes if codes is not None else self._fixed()
+        return self._polished(codes) if self.finishing and self.settings.polish else codes
+
+    def _round(self) -> Codes:
+        index, at = self.progress.done, self.progress
+        steps = self.pieces[index]
+        left = len(self.pieces) - index
+        if left <= self.frozen:
+            self._hold((self.frozen - left + 1) / (self.frozen + 1))
+        train_loss = self.trainer.run(steps, self._grid())
+        codes = self._fixed() if left <= self.frozen else self._choose(steps, index)
+        at.picks, at.rounding, at.done = list(codes.picks), codes.rounding, index + 1
+        size = codes.bits / 8 + self.overhead
+        at.trace = [*at.trace, self._told(steps, train_loss, codes, size)]
+        self._steer(size, (index + 1) / len(self.pieces))
+        if not self.settings.from_shadow:
+            self.trainer.replace(codes.weights)
+        return codes
+
+    def _choose(self, steps: int, index: int) -> Codes:
+        settings = self.settings
+        effort = settings.finish_effort if self.finishing else settings.effort
+        chooser = self._chooser(settings.at((index + 1) / len(self.pieces)), self.calibration)
+        return chooser.choose(
+            self.trainer.weights,
+            self.progress.picks,
+            rounding=self.progress.rounding,
+            turn=index * len(self.trainer.weights) // 2,
+            trials=trials_for(
+                effort, steps=steps, batch=self.trainer.settings.batch, calibration=len(self.calibration)
+            ),
+        )
+
+    def _fixed(self) -> Codes:
+        """The weights at the picks of the last choice, rounded as training rounds them."""
+        chooser = self._chooser(self.settings, self.calibration)
+        weights = self.trainer.weights
+        return chooser.priced(weights, chooser.start(weights, self.progress.picks), 0.0)
+
+    def _hold(self, share: float) -> None:
+        """Hold the share of the weights that lie nearest to their codes, and those held before."""
+        codes, weights = self._fixed(), self.trainer.weights
+        sizes = [torch.full_like(w, float(STEPS[p.step])) for w, p in zip(weights, codes.picks, strict=True)]
+        off = (flatten(weights) - flatten([w.to(weights[0]) for w in codes.weights])).abs() / flatten(sizes)
+        if self.trainer.held is not None:
+            off[self.trainer.held] = -1.0
+        nearest = off.argsort(stable=True)[: round(share * len(off))]
+        held = torch.zeros(len(off), dtype=torch.bool)
+        held[nearest.cpu()] = True
+        self.trainer.hold(held, codes.weights)
+
+    def _grid(self) -> Grid | None:
+        picks = [pick for pick in self.progress.picks if pick is not None]
+        if not self.settings.straight_through or len(picks) < len(self.progress.picks):
+            return None
+        return grid_of(self.network, picks, self.settings.dead_zone)
+
+    def _steer(self, size: float, share: float) -> None:
+        if not (self.finishing and self.settings.steer and self.settings.bound):
+            return
+        low, high = HALVES
+        wanted = self.settings.at(share).bound
+        self.progress.price *= min(high, max(low, (size / wanted) ** STEER))
+        self.trainer.rate_price = self.progress.price
+
+    def _polished(self, codes: Codes) -> Codes:
+        images = self.train.sample(POLISH_IMAGES)
+
+        def slope(weights: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+            return slopes(self.network, images, self._placed(weights))
+
+        return polish(self._chooser(self.settings, images), codes, slope, trials=self.settings.polish)
+
+    def _chooser(self, settings: CompressionSettings, images: Images) -> Chooser:
+        def loss(weights: Sequence[Tensor]) -> float:
+            return quality(self.network, images, weights=self._placed(weights))[0]
+
+        return Chooser(self.network.plan, settings, loss, overhead=self.overhead, train_images=len(self.train))
+
+    def _placed(self, weights: Sequence[Tensor]) -> list[Tensor]:
+        return [w.to(self.trainer.theta.device) for w in weights]
+
+    def _told(self, steps: int, train_loss: float, codes: Codes, size: float) -> Round:
+        return Round(
+            steps=steps,
+            train_loss=train_loss,
+            float_loss=quality(self.network, self.calibration, weights=self.trainer.weights)[0],
+            loss=codes.loss,
+            bytes=round(size),
+        )
+
+    def state(self) -> tuple[bytes, dict[str, Tensor]]:
+        """All that `restore` needs to go on to the same bits."""
+        return msgspec.json.encode(self.progress), self.trainer.state()
+
+    def restore(self, progress: bytes, tensors: Mapping[str, Tensor]) -> None:
+        self.progress = msgspec.json.decode(progress, type=Progress)
+        self.trainer.restore(tensors)
+        self.trainer.rate_price = self.progress.price
+
+
+def pieces(steps: int, rounds: int) -> list[int]:
+    """Steps per round, adding up to `steps`; no round without any."""
+    n = min(rounds, max(1, steps))
+    return [steps * (i + 1) // n - steps * i // n for i in range(n)]
+
+
+def grid_of(network: Network, picks: Sequence[Pick], dead_zone: float) -> Grid:
+    """How training rounds each weight of the flat vector. Codes that are no grid leave it as it is."""
+
+    def flat(values: Iterator[float]) -> Tensor:
+        sizes = (t.size for t in network.plan.tensors)
+        return torch.cat([torch.full((n,), value) for n, value in zip(sizes, values, strict=True)])
+
+    on_grid = ("grid", "ternary", "sign")
+    return Grid(
+        step=flat(float(STEPS[p.step]) if p.code in on_grid else 0.0 for p in picks),
+        dead_zone=dead_zone,
+        least=flat(1.0 if p.code == "sign" else 0.0 for p in picks),
+        most=flat(1.0 if p.code in ("sign", "ternary") else 127.0 for p in picks),
+    )
