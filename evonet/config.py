@@ -77,9 +77,22 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     return _checked(_with_codes(records.convert(raw, RunConfig, str(path))), str(path))
 
 
-def parse_config(text: str, where: str) -> RunConfig:
-    """The configuration that `to_toml` wrote; `where` names its origin in messages."""
-    return _checked(records.convert(records.parse_toml(text, where), RunConfig, where), where)
+def parse_config(text: str, where: str, *, known_only: bool = False) -> RunConfig:
+    """The configuration that `to_toml` wrote; `where` names its origin in messages.
+
+    `known_only`: leave out keys that this evonet does not know, so that runs of others can be looked at.
+    """
+    raw = records.parse_toml(text, where)
+    return _checked(records.convert(_known(raw, RunConfig) if known_only else raw, RunConfig, where), where)
+
+
+def _known(raw: dict[str, Any], kind: Any) -> dict[str, Any]:
+    kinds = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    known = {key: value for key, value in raw.items() if key in kinds}
+    sections = {
+        key for key, value in known.items() if isinstance(value, dict) and issubclass(kinds[key], msgspec.Struct)
+    }
+    return {key: _known(value, kinds[key]) if key in sections else value for key, value in known.items()}
 
 
 def to_toml(config: RunConfig) -> str:

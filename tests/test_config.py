@@ -6,6 +6,7 @@ import pytest
 
 from evonet.config import RunConfig, load_config, parse_config, to_toml
 from evonet.errors import ConfigError, GenomeError
+from evonet.evolution.settings import SearchSettings
 from evonet.genome.code import decode, encode
 from evonet.genome.genes import Genome, SheetGene
 from evonet.genome.text import to_toml as genome_to_toml
@@ -111,3 +112,13 @@ def test_a_missing_or_bad_seed_genome_is_named(tmp_path: Path) -> None:
 def test_sections_must_fit_each_other(tmp_path: Path, overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(write(tmp_path, ""), overrides)
+
+
+def test_a_stored_configuration_of_another_evonet_can_be_looked_at():
+    text = to_toml(RunConfig(search=SearchSettings(population=7))) + "\n[newer]\nkey = 1\n"
+    text = text.replace("[search]", "[search]\nsoon = true")
+    with pytest.raises(ConfigError, match=r"newer|soon"):
+        parse_config(text, "stored")
+    assert parse_config(text, "stored", known_only=True) == RunConfig(search=SearchSettings(population=7))
+    with pytest.raises(ConfigError, match=r"search\.population"):
+        parse_config(text.replace("population = 7", 'population = "many"'), "stored", known_only=True)

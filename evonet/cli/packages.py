@@ -62,7 +62,7 @@ def _show(name: str, data: bytes, json: bool) -> None:
         return
     shape = "x".join(map(str, package.input))
     print(f"{name}: {number(len(data))} bytes, images of {shape}, {package.classes} classes")
-    print("\n".join(f"  {line}" for line in drawing.draw_genome(package.genome)))
+    print("\n".join(f"  {line}" for line in (*drawing.draw_genome(package.genome), *drawing.draw_expression(package))))
     print(f"  {drawing.LEGEND}")
     lines = [
         (

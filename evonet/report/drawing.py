@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterator
 
 from evonet.genome.genes import Gene, Genome, MotifGene, ReadoutGene, SheetGene
 from evonet.genome.taps import select_taps
+from evonet.package import Package
+from evonet.plan import expand
 from evonet.plan.types import Tap
 
 LEGEND = "O the position itself   # local tap   * long tap   + the position, without a tap"
@@ -61,6 +63,15 @@ def draw_genome(genome: Genome) -> list[str]:
             lines += [f"    {row}" for row in draw_motif(motif)]
     lines.append(f"readout{_id(genome.readout)}: {describe_readout(genome.readout)}")
     return lines
+
+
+def draw_expression(package: Package) -> Iterator[str]:
+    """What compression left of every stage whose taps are not all live; () where it left them all."""
+    plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
+    for stage in plan.stages:
+        if stage.weight is not None and stage.lender is None and not all(stage.alive):
+            yield f"{stage.name}: {len(stage.own_taps)} of {len(stage.all_taps)} taps are live"
+            yield from (f"  {line}" for line in draw_taps(stage.own_taps, stage.local))
 
 
 def describe_sheet(gene: SheetGene) -> str:

@@ -30,7 +30,7 @@ def rows(package: Package) -> list[TensorRow]:
         TensorRow(
             name=tensor.name,
             shape=tensor.shape,
-            code=_name(coded),
+            code=code_name(coded),
             step=float(STEPS[coded.step]) if isinstance(coded, Quantised | Transformed) and not coded.zeros else None,
             nonzero=int((coded.weights != 0).sum()),
             bits=tensors_bits([tensor], [coded]),
@@ -39,7 +39,8 @@ def rows(package: Package) -> list[TensorRow]:
     ]
 
 
-def _name(coded: Coded) -> str:
+def code_name(coded: Coded) -> str:
+    """How a tensor is coded, for people."""
     if coded.zeros:
         return "zeros"
     match coded:

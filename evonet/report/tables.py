@@ -44,8 +44,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def config_of(run: Run) -> RunConfig:
-    """The configuration that the run stores."""
-    return parse_config(run.config, f"{run.path}: stored configuration")
+    """The configuration that the run stores, as far as this evonet knows its keys."""
+    return parse_config(run.config, f"{run.path}: stored configuration", known_only=True)
 
 
 def row(individual: Individual, settings: ScoreSettings) -> Row:
