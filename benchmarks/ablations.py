@@ -75,6 +75,7 @@ ROUNDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # arm -> changes o
     "every code": ({"codes": ("grid", "ternary", "sign", "book", "dct")}, {}),
     "effort 0.05": ({"effort": 0.05}, {}),
     "effort 0.4": ({"effort": 0.4}, {}),
+    "equalised channels": ({"equalise": True}, {}),
     "average 0.99": ({}, {"average": 0.99}),
 }
 

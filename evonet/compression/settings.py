@@ -22,6 +22,7 @@ class CompressionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     finish_rounds: Annotated[int, Meta(ge=1, le=1024)] = 8
     straight_through: bool = True  # from the second round on, train through the rounding
     from_shadow: bool = True  # go on from the float weights; false: from the decoded ones
+    equalise: bool = False  # after the first round, give channels that may be scaled one size
     codes: Annotated[tuple[CodeName, ...], Meta(min_length=1)] = ("grid", "ternary", "sign")  # the first is the start
     rate_term: Annotated[float, Meta(ge=0)] = 1.0  # weight of the estimated bits in the training loss
     steer: bool = False  # finishing with a bound: scale the rate term, round by round, until files are as large

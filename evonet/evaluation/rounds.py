@@ -12,6 +12,7 @@ from torch import Tensor
 
 from evonet.compression.choice import Chooser, Codes, Pick, trials_for
 from evonet.compression.polish import polish
+from evonet.compression.scales import equalised
 from evonet.compression.settings import CompressionSettings
 from evonet.job import Round
 from evonet.network import Network
@@ -75,6 +76,8 @@ class Rounds:
         if left <= self.frozen:
             self._hold((self.frozen - left + 1) / (self.frozen + 1))
         train_loss = self.trainer.run(steps, self._grid())
+        if index == 0 and self.settings.equalise:
+            self.trainer.replace(equalised(self.network.plan, self.trainer.weights))
         codes = self._fixed() if left <= self.frozen else self._choose(steps, index)
         at.picks, at.rounding, at.done = list(codes.picks), codes.rounding, index + 1
         size = codes.bits / 8 + self.overhead
