@@ -19,6 +19,7 @@ from evonet.package.models import LARGEST
 #: Weights -> per tensor the gradient of the loss (bits per label) and the diagonal of its curvature.
 Slopes = Callable[[Sequence[Tensor]], tuple[list[Tensor], list[Tensor]]]
 PASSES = 4
+GROUP = 12  # moves tried at once while a file is above its bound: what counts there is size, which the model knows
 
 
 class Move(NamedTuple):
@@ -29,24 +30,46 @@ class Move(NamedTuple):
 
 
 def polish(chooser: Chooser, codes: Codes, slopes: Slopes, *, trials: int) -> Codes:
-    """`codes`, or better ones by the chooser's own cost, after at most `trials` looks."""
+    """`codes`, or better ones by the chooser's own cost, after at most `trials` looks.
+
+    Codes above the bound are brought below it first, however many looks that takes.
+    """
     best = chooser.price(codes.tensors, codes.picks, codes.rounding)  # by this chooser's images
+    before = float("inf")
+    while above(chooser, best) and best.cost < before:
+        before = best.cost
+        best = _pass(chooser, best, slopes, tries=len(best.tensors) * GROUP, group=GROUP)
     for left in range(PASSES, 0, -1):
         before, tries = best.cost, trials // left
-        for move in sorted(moves(chooser, best, slopes), reverse=True)[:tries]:
-            found = chooser.price(_with(best.tensors, move), best.picks, best.rounding)
-            best = found if found.cost < best.cost else best
+        best = _pass(chooser, best, slopes, tries=tries, group=1)
         trials -= tries
         if best.cost == before:
             break
     return best
 
 
+def above(chooser: Chooser, codes: Codes) -> bool:
+    """Whether a file with these codes is above the bound, if there is one."""
+    bound = chooser.settings.bound
+    return bool(bound) and chooser.overhead + codes.bits / 8 > bound
+
+
+def _pass(chooser: Chooser, best: Codes, slopes: Slopes, *, tries: int, group: int) -> Codes:
+    """The most promising moves, `group` at a time; of groups above the bound only as many as bring it below."""
+    ranked = list({(m.tensor, m.place): m for m in sorted(moves(chooser, best, slopes))}.values())[::-1]
+    for start in range(0, min(tries, len(ranked)), group):
+        if group > 1 and not above(chooser, best):
+            break
+        found = chooser.price(_with(best.tensors, ranked[start : start + group]), best.picks, best.rounding)
+        best = found if found.cost < best.cost else best
+    return best
+
+
 def moves(chooser: Chooser, codes: Codes, slopes: Slopes) -> Iterator[Move]:
     """All moves by one that the model expects to pay."""
     gradients, curvatures = slopes(codes.weights)
-    settings, size = chooser.settings, chooser.overhead + codes.bits / 8
-    price = settings.size_weight + (settings.over if settings.bound and size > settings.bound else 0.0)
+    settings = chooser.settings
+    price = settings.size_weight + (settings.over if above(chooser, codes) else 0.0)
     for index, coded in enumerate(codes.tensors):
         if not isinstance(coded, Quantised):
             continue
@@ -67,10 +90,13 @@ def _bits(coded: Quantised, by: int) -> NDArray[np.float64]:
     return difference
 
 
-def _with(tensors: Sequence[Coded], move: Move) -> list[Coded]:
+def _with(tensors: Sequence[Coded], changes: Sequence[Move]) -> list[Coded]:
     changed = list(tensors)
-    old = changed[move.tensor]
-    codes = old.codes.copy()  # type: ignore[union-attr]  # moves are of Quantised alone
-    codes.flat[move.place] = move.code
-    changed[move.tensor] = Quantised(step=old.step, codes=codes)  # type: ignore[union-attr]
+    for move in changes:
+        old = changed[move.tensor]
+        if not isinstance(old, Quantised):
+            raise AssertionError("moves are of grids alone")
+        codes = old.codes.copy()
+        codes.flat[move.place] = move.code
+        changed[move.tensor] = Quantised(step=old.step, codes=codes)
     return changed

@@ -31,8 +31,8 @@ class CompressionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     over: Annotated[float, Meta(ge=1)] = 8.0
     ramp: Annotated[float, Meta(ge=0, le=8)] = 0.0  # until half of the rounds, size is priced at (2 k / n) ** ramp
     dead_zone: Annotated[float, Meta(ge=0, lt=0.5)] = 0.1  # steps by which the zero bin is wider on each side
-    rounding: Annotated[float, Meta(ge=0, le=1)] = 0.05  # squared steps of error that a bit is worth, to start with
-    calibration: Annotated[int, Meta(ge=32)] = 256  # images for the choice of codes in a brief evaluation
+    rounding: Annotated[float, Meta(ge=0, le=1)] = 0.0  # squared steps of error that a bit is worth, to start with
+    calibration: Annotated[int, Meta(ge=32)] = 1000  # images for the choice of codes in a brief evaluation
     finish_calibration: Annotated[int, Meta(ge=32)] = 2000
     effort: Annotated[float, Meta(ge=0, lt=1)] = 0.15  # share of an evaluation's work that goes to the choice
     finish_effort: Annotated[float, Meta(ge=0, lt=1)] = 0.3

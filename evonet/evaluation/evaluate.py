@@ -135,6 +135,7 @@ class Evaluation:
             train=self.e.train,
             calibration=self.e.calibration.sample(calibration),
             overhead=len(self.job.genome) + FRAME,
+            size=lambda codes: len(self._pack(codes)),
             finishing=self.finishing,
             known=start.picks,
         )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from evonet.compression.choice import Chooser, Codes, Pick, trials_for
-from evonet.compression.polish import polish
+from evonet.compression.polish import above, polish
 from evonet.compression.scales import equalised
 from evonet.compression.settings import CompressionSettings
 from evonet.job import Round
@@ -25,6 +25,7 @@ from evonet.training.trainer import Trainer, flatten
 POLISH_IMAGES = 10_000  # of the training split
 STEER = 2.0  # how a file that is so many times too large scales the rate term: to that power, at most twice a round
 HALVES = 0.5, 2.0
+TRIES = 4  # to come below the bound
 
 
 class Progress(msgspec.Struct, kw_only=True):
@@ -34,6 +35,7 @@ class Progress(msgspec.Struct, kw_only=True):
     picks: list[Pick | None]
     rounding: float | None = None
     price: float  # of an estimated bit in the training loss, nats
+    overhead: float  # bytes of the file beside the codes as they are priced: what is cut may make it negative
     trace: list[Round] = []
 
 
@@ -48,14 +50,18 @@ class Rounds:
         *,
         train: Images,
         calibration: Images,
-        overhead: int,
+        overhead: float,
+        size: Callable[[Codes], int],
         finishing: bool,
         known: Sequence[Pick | None],
     ) -> None:
-        """`overhead`: bytes of the package beside the codes; `known`: how tensors were coded where they come from."""
-        self.network, self.trainer, self.settings = network, trainer, settings
-        self.train, self.calibration, self.overhead, self.finishing = train, calibration, overhead, finishing
-        self.progress = Progress(picks=list(known), price=trainer.rate_price)
+        """`overhead`: bytes of the file beside its codes, to begin with; `size`: of the whole file, exactly.
+
+        `known`: how tensors were coded where they come from.
+        """
+        self.network, self.trainer, self.settings, self.size = network, trainer, settings, size
+        self.train, self.calibration, self.finishing = train, calibration, finishing
+        self.progress = Progress(picks=list(known), price=trainer.rate_price, overhead=overhead)
         self.pieces = pieces(trainer.steps, settings.finish_rounds if finishing else settings.rounds)
         self.frozen = round(settings.freeze * len(self.pieces)) if finishing else 0  # of the last rounds
 
@@ -67,7 +73,7 @@ class Rounds:
             if each is not None:
                 each(self, self.progress.trace[-1])
         codes = codes if codes is not None else self._fixed()
-        return self._polished(codes) if self.finishing and self.settings.polish else codes
+        return self._polished(codes) if self.finishing else codes
 
     def _round(self) -> Codes:
         index, at = self.progress.done, self.progress
@@ -80,7 +86,8 @@ class Rounds:
             self.trainer.replace(equalised(self.network.plan, self.trainer.weights))
         codes = self._fixed() if left <= self.frozen else self._choose(steps, index)
         at.picks, at.rounding, at.done = list(codes.picks), codes.rounding, index + 1
-        size = codes.bits / 8 + self.overhead
+        size = self.size(codes)
+        at.overhead = size - codes.bits / 8
         at.trace = [*at.trace, self._told(steps, train_loss, codes, size)]
         self._steer(size, (index + 1) / len(self.pieces))
         if not self.settings.from_shadow:
@@ -125,7 +132,7 @@ class Rounds:
             return None
         return grid_of(self.network, picks, self.settings.dead_zone)
 
-    def _steer(self, size: float, share: float) -> None:
+    def _steer(self, size: int, share: float) -> None:
         if not (self.finishing and self.settings.steer and self.settings.bound):
             return
         low, high = HALVES
@@ -134,29 +141,39 @@ class Rounds:
         self.trainer.rate_price = self.progress.price
 
     def _polished(self, codes: Codes) -> Codes:
+        """The codes after `polish` moves, and within the bound, which held weights may have grown above."""
+        if not (self.settings.polish or above(self._chooser(self.settings, self.calibration), codes)):
+            return codes
         images = self.train.sample(POLISH_IMAGES)
 
         def slope(weights: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
             return slopes(self.network, images, self._placed(weights))
 
-        return polish(self._chooser(self.settings, images), codes, slope, trials=self.settings.polish)
+        for _ in range(TRIES):  # as codes change, so does what is cut, and with it the rest of the file
+            chooser = self._chooser(self.settings, images)
+            codes = polish(chooser, codes, slope, trials=self.settings.polish)
+            size = self.size(codes)
+            self.progress.overhead = size - codes.bits / 8
+            if not self.settings.bound or size <= self.settings.bound:
+                break
+        return codes
 
     def _chooser(self, settings: CompressionSettings, images: Images) -> Chooser:
         def loss(weights: Sequence[Tensor]) -> float:
             return quality(self.network, images, weights=self._placed(weights))[0]
 
-        return Chooser(self.network.plan, settings, loss, overhead=self.overhead, train_images=len(self.train))
+        return Chooser(self.network.plan, settings, loss, overhead=self.progress.overhead, train_images=len(self.train))
 
     def _placed(self, weights: Sequence[Tensor]) -> list[Tensor]:
         return [w.to(self.trainer.theta.device) for w in weights]
 
-    def _told(self, steps: int, train_loss: float, codes: Codes, size: float) -> Round:
+    def _told(self, steps: int, train_loss: float, codes: Codes, size: int) -> Round:
         return Round(
             steps=steps,
             train_loss=train_loss,
             float_loss=quality(self.network, self.calibration, weights=self.trainer.weights)[0],
             loss=codes.loss,
-            bytes=round(size),
+            bytes=size,
         )
 
     def state(self) -> tuple[bytes, dict[str, Tensor]]:

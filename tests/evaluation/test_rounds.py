@@ -124,15 +124,33 @@ def test_polish_pays_by_its_own_ruler_and_moves_single_codes():
     assert after.cost < before.cost + 1e-9  # `before` is of another ruler where there are more images; here of the same
 
 
-def test_steering_brings_files_to_the_wanted_size():
-    def sizes(**changes) -> int:
-        evaluation = begin(steps=200, bound=100, size_weight=0.001, over=1.0, codes=("grid",), **changes)
-        evaluation.rounds.run()
-        return evaluation.rounds.progress.trace[-1].bytes
+def test_a_finished_file_is_within_its_bound_where_codes_were_held():
+    free = begin(steps=200, size_weight=0.1, freeze=0.5)
+    free.rounds.run()
 
-    free, steered = sizes(), sizes(steer=True, rate_term=1000.0)
-    assert free > 125
-    assert steered < 0.5 * (free + 100)
+    def finished(bound: int, polish: int) -> bytes:
+        """At the steps that a search without a bound found."""
+        evaluation = begin(steps=200, size_weight=0.1, freeze=0.5, polish=polish, bound=bound, over=64.0)
+        rounds = evaluation.rounds
+        rounds.progress.picks = free.rounds.progress.picks
+        rounds._choose = lambda steps, index: rounds._fixed()
+        return bits(evaluation)
+
+    size = len(finished(0, 0))
+    assert [len(finished(round(0.85 * size), polish)) <= round(0.85 * size) for polish in (0, 10)] == [True, True]
+
+
+@pytest.mark.parametrize(("bound", "dearer"), [(10, True), (2000, False)])
+def test_steering_makes_bits_dearer_while_files_are_too_large_and_cheaper_below(bound, dearer):
+    evaluation, prices = begin(steer=True, bound=bound, over=1.0, size_weight=0.001), []
+    start = evaluation.trainer.rate_price
+    evaluation.rounds.run(lambda rounds, _: prices.append(rounds.trainer.rate_price))
+    assert prices == sorted(prices, reverse=not dearer)
+    assert (prices[-1] > 2 * start) == dearer
+    assert (prices[-1] < start / 2) != dearer
+    steady = begin(bound=bound, over=1.0, size_weight=0.001)
+    steady.rounds.run()
+    assert steady.trainer.rate_price == start
 
 
 def test_a_ramp_prices_size_late():
