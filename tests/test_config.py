@@ -11,7 +11,7 @@ from evonet.genome.code import decode, encode
 from evonet.genome.genes import Genome, SheetGene
 from evonet.genome.text import to_toml as genome_to_toml
 
-CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.toml"))
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").rglob("*.toml"))
 
 
 def write(folder: Path, text: str) -> Path:

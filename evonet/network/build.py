@@ -55,7 +55,7 @@ def load(path: str | Path) -> Network:
 
     Raises PackageError with the file's name if its bytes are damaged, and OSError if it cannot be read.
 
-    >>> load("docs/results/mnist-808.evo")(torch.zeros(2, 1, 28, 28)).shape
+    >>> load("runs/records/mnist-808.evo")(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
     try:

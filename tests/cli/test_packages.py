@@ -13,7 +13,7 @@ from evonet.package import unpack
 from evonet.report.packages import as_text, from_text, rows
 
 ROOT = Path(__file__).parents[2]
-RECORD = ROOT / "docs" / "results" / "mnist-808.evo"
+RECORD = ROOT / "runs" / "records" / "mnist-808.evo"
 CONFIG = """
 [training]
 batch = 256
