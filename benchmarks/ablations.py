@@ -52,7 +52,7 @@ GENOME = stamp(
     0,
 )
 STEPS, GENERATIONS = 600, 20
-BASE = CompressionSettings(rounds=4)
+BASE = CompressionSettings(rounds=4)  # more than the default, so that rounds have something to do
 TRAINING = TrainingSettings()
 
 ROUNDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # arm -> changes of compression, of training
@@ -158,7 +158,10 @@ def guard(lab: Lab, seed: int) -> Iterator[dict[str, Any]]:
     test = images_of(data, "test")
     arms = {
         "without lossy rounds": replace(BASE, rounds=1, codes=("half",), rate_term=0.0),
-        "lossy rounds": replace(BASE, rounds=20, ramp=1.0, size_weight=0.3),
+        **{
+            f"lossy rounds, size weight {weight}": replace(BASE, rounds=20, ramp=1.0, size_weight=weight)
+            for weight in (0.3, 0.03, 0.003)
+        },
     }
     for arm, settings in arms.items():
         scored = Lab(data).evaluate(seed, settings, steps=50 * 1000 // TRAINING.batch)
