@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data
 SEEDS ?= 3
+COUNT ?= 1000000
 READY := .venv/.ready
 
-.PHONY: run test check bench results clean
+.PHONY: run test check bench fuzz results clean
 
 run: $(READY)  ## evolve a network on handwritten digits, then export the best one
 	$(BIN)/evonet run configs/digits.toml
@@ -24,6 +25,9 @@ check: $(READY)  ## lint, types, import contracts
 bench: $(READY)  ## the short benchmarks, printed side by side; nothing else should run
 	for name in expand step lowerings workers driver start compactness roundtrip; do \
 	  echo "== benchmarks/$$name.py"; OMP_NUM_THREADS=1 $(BIN)/python "benchmarks/$$name.py" || exit 1; done
+
+fuzz: $(READY)  ## COUNT mutated files and genomes: an hour for each million
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tests/fuzz.py $(COUNT)
 
 results: $(READY)  ## the runs behind docs/results: hours, resumable, more with SEEDS=n; MNIST lies in DATA
 	$(BIN)/python benchmarks/results/main_job.py digits --seeds $(SEEDS)

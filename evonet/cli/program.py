@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from evonet import __version__
-from evonet.cli import compressing, files, reading, running, twins
+from evonet.cli import compressing, files, packing, reading, running, twins
 from evonet.errors import EvonetError
 
 
@@ -68,6 +68,7 @@ for name, command, example in (
     *reading.COMMANDS,
     *files.COMMANDS,
     *compressing.COMMANDS,
+    *packing.COMMANDS,
     *twins.COMMANDS,
 ):
     app.command(name, epilog=f"Example: {example}")(command)

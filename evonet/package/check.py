@@ -6,7 +6,7 @@ import numpy as np
 
 from evonet.errors import PackageError
 from evonet.package.models import LARGEST, STEP_COUNT
-from evonet.package.tensors import MOST_LEVELS, Version, form_of
+from evonet.package.tensors import MOST_LEVELS, Version, form_of, room_in_1
 from evonet.package.transform import LARGEST_SIDE
 from evonet.package.types import Book, Coded, Half, Transformed
 from evonet.plan import Plan
@@ -20,14 +20,16 @@ def check_tensors(tensors: Sequence[Coded], plan: Plan, version: Version) -> Non
     for tensor, value in zip(plan.tensors, tensors, strict=True):
         if value.shape != tensor.shape:
             raise PackageError(f"package: {tensor.name}: codes of shape {value.shape}, expected {tensor.shape}")
-        misfit = _misfit(value)
+        misfit = misfit_of(value)
         if version == 1 and form_of(value) not in ("grid", "zeros"):
             misfit = f"its form is {form_of(value)}, which version 1 does not have: pack it as version 2"
         if misfit:
             raise PackageError(f"package: {tensor.name}: {misfit}")
+    if version == 1 and (excess := room_in_1(tensors)):
+        raise PackageError(f"package: {excess}: pack it as version 2")
 
 
-def _misfit(value: Coded) -> str | None:
+def misfit_of(value: Coded) -> str | None:
     """What is wrong with it, None if nothing is."""
     if isinstance(value, Half):
         return _half_misfit("values", value.values)

@@ -81,8 +81,13 @@ def tensors_bits(tensors: Sequence[Tensor], coded: Sequence[Coded], *, version: 
     `tensors`: of the plan. `version`: by default the one that `pack` would write.
     """
     version = version_of(coded) if version is None else version
+    return sum(each_bits([kind_of(tensor) for tensor in tensors], coded, version))
+
+
+def each_bits(kinds: Sequence[str], coded: Sequence[Coded], version: Version = 2) -> list[float]:
+    """Bits of each of a file's tensors, in order; `kinds` of `evonet.package.models`."""
     price = _Price(version)
-    return sum(price.tensor(kind_of(tensor), value) for tensor, value in zip(tensors, coded, strict=True))
+    return [price.tensor(kind, value) for kind, value in zip(kinds, coded, strict=True)]
 
 
 class _Price:

@@ -14,6 +14,10 @@ depends on the histogram of its codes alone (`evonet.package.cost`).
 from collections.abc import Iterable
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
+from evonet.errors import PackageError
 from evonet.package.symbols import Integers, Reader, Writer
 from evonet.plan import Tensor
 
@@ -29,6 +33,9 @@ SHARED = len(START) - 1
 
 STEP_COUNT = 64
 FIRST_STEP = 32  # 2**-2, the middle of the steps at which trained networks are worth their bytes
+
+#: Version 1 holds at most so many weights, and asks at most so many questions: what bounds the time that it can take.
+MOST_WEIGHTS, MOST_ASKED = 2**15, 2**17
 
 ZEROS = (15, 1)  # chances (no, yes) that a tensor is nothing but zeros
 
@@ -69,10 +76,28 @@ def encode_codes(encoder: Writer, codes: Iterable[int], counts: Counts) -> Count
     return scaled(state)
 
 
-def decode_codes(decoder: Reader, number: int, counts: Counts) -> tuple[list[int], Counts]:
-    """Read `number` codes; also the counts for the next tensor of the kind."""
-    state = [list(pair) for pair in counts]
-    return [_decode_code(decoder, state) for _ in range(number)], scaled(state)
+def decode_codes(decoder: Reader, number: int, counts: Counts, most: float = float("inf")) -> tuple[list[int], Counts]:
+    """Read `number` codes; also the counts for the next tensor of the kind.
+
+    Raises PackageError: the codes ask more than `most` questions beyond the first (`asked`).
+    """
+    state, codes = [list(pair) for pair in counts], []
+    for _ in range(number):
+        code = _decode_code(decoder, state)
+        codes.append(code)
+        most -= min(abs(code), ESCAPE)
+        if most < 0:
+            raise too_much_asked()
+    return codes, scaled(state)
+
+
+def asked(codes: NDArray[np.integer]) -> int:
+    """Questions beyond "is it not 0?", signs among them, that the codes are asked: what reading them takes time for."""
+    return int(np.minimum(np.abs(codes), ESCAPE).sum(dtype=np.int64))
+
+
+def too_much_asked() -> PackageError:
+    return PackageError(f"package: codes that ask more than {MOST_ASKED:,} questions, the most in version 1")
 
 
 def _decode_code(decoder: Reader, state: list[list[int]]) -> int:

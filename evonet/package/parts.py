@@ -26,25 +26,25 @@ def write_input(encoder: Writer, input: Shape, classes: int) -> None:
         return
     encoder.uniform(len(COMMON), len(COMMON) + 1)
     for number in (*input, classes):
-        _write_number(encoder, number)
+        write_number(encoder, number)
 
 
 def read_input(decoder: Reader) -> tuple[Shape, int]:
     name = decoder.uniform(len(COMMON) + 1)
     if name < len(COMMON):
         return COMMON[name]
-    channels, height, width, classes = (_read_number(decoder) for _ in range(4))
+    channels, height, width, classes = (read_number(decoder) for _ in range(4))
     return (channels, height, width), classes
 
 
-def _write_number(encoder: Writer, number: int) -> None:
+def write_number(encoder: Writer, number: int) -> None:
     """Elias's gamma code of a number >= 1: a zero for each bit after the first, then the bits, the first one first."""
     length = number.bit_length()
     for place in range(2 * length - 2, -1, -1):
         encoder.uniform(number >> place & 1, 2)
 
 
-def _read_number(decoder: Reader) -> int:
+def read_number(decoder: Reader) -> int:
     length = 1
     while not decoder.uniform(2):
         length += 1
@@ -60,14 +60,14 @@ def _read_number(decoder: Reader) -> int:
 
 def write_genome(encoder: Writer, genome: Genome) -> None:
     code = encode_genome(genome)
-    _write_number(encoder, len(code) // 8 + 1)
+    write_number(encoder, len(code) // 8 + 1)
     encoder.uniform(len(code) % 8, 8)
     for byte in code:
         encoder.uniform(byte, 256)
 
 
 def read_genome(decoder: Reader) -> Genome:
-    length = 8 * (_read_number(decoder) - 1) + decoder.uniform(8)
+    length = 8 * (read_number(decoder) - 1) + decoder.uniform(8)
     if length > LONGEST_GENOME:
         raise PackageError(f"package: a genome of {length} bytes, expected at most {LONGEST_GENOME}")
     code = bytes(decoder.uniform(256) for _ in range(length))

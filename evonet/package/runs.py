@@ -40,7 +40,7 @@ class Pace:
 
 def possible(sizes: Sequence[int]) -> bool:
     """Whether any of tensors of these sizes can be coded in runs."""
-    return max(sizes) > LARGE or sum(sizes) > ONE_BY_ONE
+    return max(sizes, default=0) > LARGE or sum(sizes) > ONE_BY_ONE
 
 
 class Learning(Protocol):

@@ -2,19 +2,23 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evonet.errors import PackageError
 from evonet.package import runs
 from evonet.package.models import (
     DCT,
     KINDS,
     LARGEST,
+    MOST_ASKED,
+    MOST_WEIGHTS,
     START,
     ZEROS,
     Steps,
+    asked,
     decode_codes,
     encode_codes,
     kind_of,
@@ -23,7 +27,7 @@ from evonet.package.models import (
 from evonet.package.symbols import WHOLE, ManyReader, ManyWriter, Reader, Writer
 from evonet.package.transform import LARGEST_SIDE
 from evonet.package.types import Book, Coded, Half, Quantised, Transformed
-from evonet.plan import Plan, Tensor
+from evonet.plan import Plan
 
 Version = Literal[1, 2]
 
@@ -32,8 +36,20 @@ FORMS = ("grid", "zeros", "dct", "book", "half")
 FORM_CHANCES = (240, 8, 4, 2, 2)
 MOST_LEVELS = 16
 
-_BYTES = np.full(256, WHOLE // 256)
-_BYTES.setflags(write=False)
+#: Under which bytes are all equally likely.
+BYTES = np.full(256, WHOLE // 256)
+BYTES.setflags(write=False)
+
+
+class Slot(NamedTuple):
+    """What a reader knows of a tensor before it."""
+
+    kind: str  # one of KINDS
+    shape: tuple[int, ...]
+
+
+def slots_of(plan: Plan) -> list[Slot]:
+    return [Slot(kind_of(tensor), tensor.shape) for tensor in plan.tensors]
 
 
 def form_of(value: Coded) -> str:
@@ -44,8 +60,19 @@ def form_of(value: Coded) -> str:
 
 
 def version_of(tensors: Sequence[Coded]) -> Version:
-    """The version that is written for such tensors: 1 where all are zeros or grids of at most 4,096 weights."""
-    return 1 if all(v.zeros or (form_of(v) == "grid" and prod(v.shape) <= runs.LARGE) for v in tensors) else 2
+    """The version that is written for such tensors: 1 where all are zeros or grids of at most 4,096 weights, if it has
+    room for so many."""
+    small = all(v.zeros or (form_of(v) == "grid" and prod(v.shape) <= runs.LARGE) for v in tensors)
+    return 1 if small and room_in_1(tensors) is None else 2
+
+
+def room_in_1(tensors: Sequence[Coded]) -> str | None:
+    """What is too much about tensors of grids for version 1; None if nothing is."""
+    weights = sum(prod(value.shape) for value in tensors)
+    if weights > MOST_WEIGHTS:
+        return f"{weights:,} weights, expected at most {MOST_WEIGHTS:,} in version 1"
+    questions = sum(asked(value.codes) for value in tensors if isinstance(value, Quantised))
+    return f"its codes ask {questions:,} questions, expected at most {MOST_ASKED:,}" if questions > MOST_ASKED else None
 
 
 class Memory:
@@ -66,8 +93,10 @@ class Memory:
     def write_codes(self, encoder: Writer, kind: str, codes: NDArray[np.integer]) -> None:
         self.counts[kind] = encode_codes(encoder, codes.ravel().tolist(), self.counts[kind])
 
-    def read_codes(self, decoder: Reader, kind: str, shape: tuple[int, ...]) -> NDArray[np.int16]:
-        codes, self.counts[kind] = decode_codes(decoder, prod(shape), self.counts[kind])
+    def read_codes(
+        self, decoder: Reader, kind: str, shape: tuple[int, ...], most: float = float("inf")
+    ) -> NDArray[np.int16]:
+        codes, self.counts[kind] = decode_codes(decoder, prod(shape), self.counts[kind], most)
         return np.array(codes, dtype=np.int16).reshape(shape)
 
     def write_run_codes(self, encoder: ManyWriter, kind: str, codes: NDArray[np.integer]) -> None:
@@ -100,24 +129,28 @@ def write_tensors(encoder: Writer, tensors: Sequence[Coded], plan: Plan) -> None
 
 
 def read_tensors(decoder: Reader, plan: Plan) -> tuple[Coded, ...]:
-    memory = Memory()
-    tensors = []
+    """Raises PackageError: more weights or questions than version 1 has room for."""
+    memory, left, tensors = Memory(), MOST_ASKED, list[Coded]()
+    if (weights := sum(tensor.size for tensor in plan.tensors)) > MOST_WEIGHTS:
+        raise PackageError(f"package: {weights:,} weights, expected at most {MOST_WEIGHTS:,} in version 1")
     for tensor in plan.tensors:
         if decoder.bit(*ZEROS):
-            tensors.append(_no_weights(tensor))
+            tensors.append(_no_weights(tensor.shape))
             continue
         step = memory.read_step(decoder, kind_of(tensor))
-        tensors.append(Quantised(step, _frozen(memory.read_codes(decoder, kind_of(tensor), tensor.shape))))
+        codes = memory.read_codes(decoder, kind_of(tensor), tensor.shape, left)
+        left -= asked(codes)
+        tensors.append(Quantised(step, _frozen(codes)))
     return tuple(tensors)
 
 
-def write_forms(encoder: ManyWriter, tensors: Sequence[Coded], plan: Plan) -> None:
+def write_forms(encoder: ManyWriter, tensors: Sequence[Coded], slots: Sequence[Slot]) -> None:
     """Version 2: tensors of any form."""
     memory = Memory()
-    for tensor, value in zip(plan.tensors, tensors, strict=True):
+    for slot, value in zip(slots, tensors, strict=True):
         encoder.symbol(FORMS.index(form_of(value)), FORM_CHANCES)
         if not value.zeros:
-            _write_form(encoder, kind_of(tensor), value, memory)
+            _write_form(encoder, slot.kind, value, memory)
 
 
 def _write_form(encoder: ManyWriter, kind: str, value: Coded, memory: Memory) -> None:
@@ -137,36 +170,36 @@ def _write_form(encoder: ManyWriter, kind: str, value: Coded, memory: Memory) ->
         _write_halves(encoder, value.values)
 
 
-def read_forms(decoder: ManyReader, plan: Plan) -> tuple[Coded, ...]:
+def read_forms(decoder: ManyReader, slots: Sequence[Slot]) -> tuple[Coded, ...]:
     memory = Memory()
-    return tuple(_read_form(decoder, tensor, memory) for tensor in plan.tensors)
+    return tuple(_read_form(decoder, slot, memory) for slot in slots)
 
 
-def _read_form(decoder: ManyReader, tensor: Tensor, memory: Memory) -> Coded:
-    form, kind = FORMS[decoder.symbol(FORM_CHANCES)], kind_of(tensor)
+def _read_form(decoder: ManyReader, slot: Slot, memory: Memory) -> Coded:
+    form, (kind, shape) = FORMS[decoder.symbol(FORM_CHANCES)], slot
     if form == "zeros":
-        return _no_weights(tensor)
+        return _no_weights(shape)
     if form == "grid":
         step = memory.read_step(decoder, kind)
-        return Quantised(step, _frozen(memory.read_run_codes(decoder, kind, tensor.shape)))
+        return Quantised(step, _frozen(memory.read_run_codes(decoder, kind, shape)))
     if form == "dct":
         step = memory.read_step(decoder, DCT)
         block = (decoder.uniform(LARGEST_SIDE) + 1, decoder.uniform(LARGEST_SIDE) + 1)
-        return Transformed(step, _frozen(memory.read_run_codes(decoder, DCT, tensor.shape)), block)
+        return Transformed(step, _frozen(memory.read_run_codes(decoder, DCT, shape)), block)
     if form == "book":
         levels = _read_halves(decoder, decoder.uniform(MOST_LEVELS - 1) + 2)
-        codes = _read_indices(decoder, tensor.size, levels.size, memory.pace).reshape(tensor.shape)
+        codes = _read_indices(decoder, prod(shape), levels.size, memory.pace).reshape(shape)
         return Book(_frozen(levels), _frozen(codes))
-    return Half(_frozen(_read_halves(decoder, tensor.size).reshape(tensor.shape)))
+    return Half(_frozen(_read_halves(decoder, prod(shape)).reshape(shape)))
 
 
 def _write_halves(encoder: ManyWriter, values: NDArray[np.float16]) -> None:
     """The 16 bits of each, as two bytes, the first one with the sign."""
-    encoder.many(np.frombuffer(values.astype(">f2").tobytes(), dtype=np.uint8), _BYTES)
+    encoder.many(np.frombuffer(np.asarray(values, ">f2").tobytes(), np.uint8), BYTES)
 
 
 def _read_halves(decoder: ManyReader, number: int) -> NDArray[np.float16]:
-    octets = decoder.many(2 * number, _BYTES).astype(np.uint8).tobytes()
+    octets = decoder.many(2 * number, BYTES).astype(np.uint8).tobytes()
     return np.frombuffer(octets, dtype=">f2").astype(np.float16)
 
 
@@ -191,8 +224,8 @@ def _read_indices(decoder: ManyReader, size: int, levels: int, pace: runs.Pace) 
     return indices
 
 
-def _no_weights(tensor: Tensor) -> Quantised:
-    return Quantised(0, _frozen(np.zeros(tensor.shape, dtype=np.int16)))
+def _no_weights(shape: tuple[int, ...]) -> Quantised:
+    return Quantised(0, _frozen(np.zeros(shape, dtype=np.int16)))
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -12,16 +12,23 @@ from safetensors.numpy import load_file
 
 import evonet as package
 from evonet import app as composition
-from evonet.cli import compressing, files, reading, running, twins
+from evonet.cli import compressing, files, packing, reading, running, twins
 from evonet.genome.genes import Genome
 from evonet.genome.text import to_toml
 
-COMMANDS = (*running.COMMANDS, *reading.COMMANDS, *files.COMMANDS, *compressing.COMMANDS, *twins.COMMANDS)
+COMMANDS = (
+    *running.COMMANDS,
+    *reading.COMMANDS,
+    *files.COMMANDS,
+    *compressing.COMMANDS,
+    *packing.COMMANDS,
+    *twins.COMMANDS,
+)
 GENOMES = Path(__file__).parents[2] / "genomes"
 
 
 def test_the_verbs_are_those_of_the_design():
-    names = "run resume status ls show lineage diff digest table expand export eval doctor refine twin"
+    names = "run resume status ls show lineage diff digest table expand export eval doctor refine pack unpack twin"
     assert [name for name, _, _ in COMMANDS] == names.split()
 
 
@@ -33,7 +40,23 @@ def test_every_help_has_an_example(evonet, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["status", "ls", "show", "lineage", "diff", "digest", "table", "expand", "eval", "export", "refine", "twin"]
+    "name",
+    [
+        "status",
+        "ls",
+        "show",
+        "lineage",
+        "diff",
+        "digest",
+        "table",
+        "expand",
+        "eval",
+        "export",
+        "refine",
+        "pack",
+        "unpack",
+        "twin",
+    ],
 )
 def test_every_verb_that_answers_has_json(evonet, name):
     assert "--json" in evonet(name, "--help").stdout

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from package.package_examples import SMALL, cut_expression, packages, small_package
+from package.package_examples import SMALL, cut_expression, filled, packages, small_package
 
 from evonet.errors import PackageError
 from evonet.genome import Genome, SheetGene
@@ -25,6 +25,7 @@ from evonet.package.parts import (
     LIVE_ROW,
     tap_choices,
     write_bits,
+    write_expression,
     write_genome,
     write_input,
 )
@@ -226,3 +227,27 @@ def test_heads_that_promise_too_much_are_refused() -> None:
         encoder.uniform(bit, 2)
     with pytest.raises(PackageError, match=r"a genome of 8388600 bytes, expected at most 4096"):
         unpack(sealed(b"\xe1" + encoder.finish()))
+
+
+@pytest.mark.parametrize(
+    "sheets, code, message",
+    [
+        (11, 1, r"36,\d{3} weights, expected at most 32,768 in version 1"),
+        (4, 16, r"its codes ask \d{3},\d{3} questions, expected at most 131,072"),
+    ],
+)
+def test_version_1_has_room_for_what_is_read_in_a_second(sheets: int, code: int, message: str) -> None:
+    """What is beyond is written in version 2, and refused where version 1 is asked for, or a file of it holds it."""
+    genome = Genome(sheets=(SheetGene(channels=20),) * sheets)
+    plan = expand(genome, input=(1, 4, 4), classes=10)
+    package = filled(plan, genome, lambda k: (40, np.full(plan.tensors[k].size, code)))
+    with pytest.raises(PackageError, match=message + ": pack it as version 2"):
+        pack(package, version=1)
+    encoder = Encoder()
+    write_input(encoder, plan.input, plan.classes)
+    write_genome(encoder, genome)
+    write_expression(encoder, plan)
+    write_tensors(encoder, package.tensors, plan)
+    with pytest.raises(PackageError, match=r"at most 32,768 in version 1|more than 131,072 questions"):
+        unpack(sealed(b"\xe1" + encoder.finish()))
+    assert pack(package)[0] == 0xE2

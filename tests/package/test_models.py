@@ -14,7 +14,7 @@ from evonet.package.coder import Decoder, Encoder
 from evonet.package.cost import code_bits, counts_after, magnitude_bits, tensors_bits
 from evonet.package.models import CAP, LARGEST, START, UNIT, decode_codes, encode_codes, step_frequencies
 from evonet.package.symbols import WHOLE
-from evonet.package.tensors import version_of, write_forms, write_tensors
+from evonet.package.tensors import slots_of, version_of, write_forms, write_tensors
 from evonet.plan import expand
 
 code_arrays = st.integers(0, LARGEST).flatmap(lambda most: st.lists(st.integers(-most, most), min_size=1, max_size=300))
@@ -93,7 +93,7 @@ class WordMeter(words.Encoder):
 def test_tensors_bits_is_what_they_take_in_version_2(package: Package) -> None:
     plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
     encoder = WordMeter()
-    write_forms(encoder, package.tensors, plan)
+    write_forms(encoder, package.tensors, slots_of(plan))
     bits = tensors_bits(plan.tensors, package.tensors, version=2)
     assert bits == pytest.approx(encoder.bits, rel=1e-6, abs=1e-3)
     if version_of(package.tensors) == 2:
