@@ -1,6 +1,6 @@
 """Packages for the tests of this folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from hypothesis import assume
@@ -117,3 +117,12 @@ def packages(draw: st.DrawFn) -> Package:
         return (int(numbers.integers(64)) if codes.any() else 0), codes
 
     return filled(plan, genome, make)
+
+
+def damaged(body: bytes, every: int = 1) -> Iterator[bytes]:
+    """Every truncation of `body`, and flips of its bits, one in `every`."""
+    for place in range(len(body)):
+        yield body[:place]
+    for flip in range(0, 8 * len(body), every):
+        place, bit = divmod(flip, 8)
+        yield body[:place] + bytes([body[place] ^ 1 << bit]) + body[place + 1 :]

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from package.named_examples import golden_tensors, grid, integers, named, named_examples, wide_examples
+from package.package_examples import damaged
 from package.test_format import sealed
-from package.test_forms import damaged
 
 from evonet.errors import PackageError
 from evonet.package import Book, Half, Quantised, Transformed, pack, unpack

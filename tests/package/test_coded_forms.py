@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from package.forms_examples import forms_package, large_packages, packages_of_forms, tiny_package
-from package.package_examples import packages
+from package.package_examples import damaged, packages
 from package.test_format import sealed
 
 from evonet.errors import PackageError
@@ -185,15 +184,6 @@ def test_pack_refuses_forced_versions_that_do_not_fit() -> None:
             pack(package, version=1)
     with pytest.raises(PackageError, match=r"format 3, expected one of \(1, 2\)"):
         pack(tiny_package(forms=False), version=3)  # type: ignore[arg-type]
-
-
-def damaged(body: bytes, every: int = 1) -> Iterator[bytes]:
-    """Every truncation of `body`, and flips of its bits, one in `every`."""
-    for place in range(len(body)):
-        yield body[:place]
-    for flip in range(0, 8 * len(body), every):
-        place, bit = divmod(flip, 8)
-        yield body[:place] + bytes([body[place] ^ 1 << bit]) + body[place + 1 :]
 
 
 BODIES = [pack(tiny_package(forms=False)), pack(tiny_package(forms=False), version=2), pack(tiny_package(forms=True))]
