@@ -32,14 +32,13 @@ from evonet.measured import evaluate
 from evonet.package import unpack
 from evonet.store import open_run
 from evonet.training.data import load_data
-from evonet.training.settings import TrainingSettings
 from evonet.training.trainer import NonFinite
 
-#: What refinement does where no configuration says otherwise; docs/results/compression.md has the measurements.
+#: What refinement does where no configuration says otherwise: the compression of configs/records/mnist-refine.toml. How
+#: images may be moved and turned depends on what they show, so that is left to configurations.
 DEFAULTS = RunConfig(
-    training=TrainingSettings(lr=0.005, batch=64, shift=2, rotation=8.0, scaling=0.08),
     compression=CompressionSettings(
-        finish_rounds=40, freeze=0.1, polish=200, size_weight=0.05, rate_term=20.0, steer=True, ramp=1.0, over=64.0
+        finish_rounds=22, freeze=0.14, polish=60, size_weight=0.3, ramp=0.5, over=64.0, finish_effort=0.15
     ),
 )
 Told = Callable[[int, int, Round], None]  # (rounds done, rounds in all, the last one)
