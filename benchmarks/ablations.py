@@ -65,7 +65,7 @@ ROUNDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # arm -> changes o
     "no straight-through": ({"straight_through": False}, {}),
     "no rate term": ({"rate_term": 0.0}, {}),
     "rate term x 3": ({"rate_term": 3.0}, {}),
-    "no rounding by price": ({"rounding": 0.0}, {}),
+    "rounding by price 0.05": ({"rounding": 0.05}, {}),
     "rounding by price 0.1": ({"rounding": 0.1}, {}),
     "no dead zone": ({"dead_zone": 0.0}, {}),
     "dead zone 0.2": ({"dead_zone": 0.2}, {}),

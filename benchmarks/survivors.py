@@ -2,9 +2,10 @@
 
     python benchmarks/survivors.py runs/records/lag13-53.evo --data lag:13 --seeds 5
 
-The package's first sheet becomes a genome whose motif has just the live taps (and the position itself, since a motif
-keeps its centre), untied; beside it, random twins with as many taps within the same reach. All are trained for the same
-steps from random weights, another twin for every seed. Validation accuracy, mean and 95 % interval.
+The package's first sheet becomes a genome whose motif has the live taps, of tied pairs the stored one (and the position
+itself, since a motif keeps its centre), untied; beside it, random twins with as many taps within the same reach. All
+are trained for the same steps from random weights, another twin for every seed. Validation accuracy, mean and 95 %
+interval.
 """
 
 import argparse

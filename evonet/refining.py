@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import torch
 from msgspec.structs import replace
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -64,11 +65,10 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where refinement starts: a genome, and the package and float16 weights there are of it."""
+    """Where refinement starts: a genome, and the package of it, where there is one."""
 
     genome: bytes
     package: bytes = b""
-    shadow: bytes = b""
 
 
 def read_source(path: Path, individual: int | None = None) -> Source:
@@ -162,7 +162,7 @@ def _job(source: Source, config: RunConfig, train_images: int) -> Job:
     ids = ids_of(stamp(decode(source.genome), 0))
     starts: tuple[Start, ...] = ()
     if source.package:
-        starts = (Start(genome=source.genome, ids=ids, package=source.package, shadow=source.shadow),)
+        starts = (Start(genome=source.genome, ids=ids, package=source.package, shadow=b""),)
     steps = config.compression.finish_rounds * max(1, train_images // config.training.batch)
     return Job(
         decision=0,
@@ -188,7 +188,7 @@ def _outcome(evaluation: Evaluation, after: Callable[[Rounds, Round], None]) -> 
 
 
 def _context(config: RunConfig, job: Job, fingerprint: str) -> str:
-    parts = (VERSION, fingerprint, evaluation_settings(config), job)
+    parts = (VERSION, fingerprint, torch.get_num_threads(), evaluation_settings(config), job)
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 

@@ -23,7 +23,8 @@ def refine(
     data_dir: DataDir = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Rounds of one epoch each.")] = None,
     size: Annotated[
-        int | None, typer.Option("--bytes", min=1, help="Aim at so many (default: the file's; a genome's: none).")
+        int | None,
+        typer.Option("--bytes", min=1, help="Aim at so many (default: as configured, or the file's)."),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
     config: Annotated[

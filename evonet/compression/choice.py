@@ -12,7 +12,7 @@ from math import isfinite
 import numpy as np
 from torch import Tensor
 
-from evonet.compression.codes import CODES, Rounding, dequantise
+from evonet.compression.codes import CODES, Rounding, dequantise, grid
 from evonet.compression.codes.base import clamp_step, first_step
 from evonet.compression.settings import CodeName, CompressionSettings
 from evonet.package import Coded
@@ -73,14 +73,13 @@ class Chooser:
         self._left = 0
 
     def start(self, weights: Sequence[Tensor], known: Sequence[Pick | None]) -> Picks:
-        """The picks that a search begins with: those known, else the first code at a step by size."""
-        first = self.settings.codes[0]
-        return tuple(
-            Pick(first, first_step(w.numpy(force=True)))
-            if pick is None or pick.code not in self.settings.codes
-            else pick
-            for w, pick in zip(weights, known, strict=True)
-        )
+        """The picks that a search begins with: those known, else at a step by size; no code that is not allowed."""
+        picks = []
+        for weight, pick in zip(weights, known, strict=True):
+            step = first_step(weight.numpy(force=True)) if pick is None else pick.step
+            allowed = pick is not None and pick.code in self.settings.codes
+            picks.append(pick if pick is not None and allowed else Pick(self.settings.codes[0], step))
+        return tuple(picks)
 
     def choose(
         self,
@@ -115,8 +114,8 @@ class Chooser:
             array, how = weight.numpy(force=True), Rounding(self.settings.dead_zone, rounding)
             found = CODES[pick.code](array, pick.step, how, block)
             fitting.append(pick if found is not None else Pick("grid", pick.step))
-            coded.append(found if found is not None else CODES["grid"](array, pick.step, how, block))
-        return self.price([c for c in coded if c is not None], tuple(fitting), rounding)
+            coded.append(found if found is not None else grid.encode(array, pick.step, how))
+        return self.price(coded, tuple(fitting), rounding)
 
     def price(self, tensors: Sequence[Coded], picks: Picks, rounding: float) -> Codes:
         """What these codes cost; infinitely much where the loss is not finite."""

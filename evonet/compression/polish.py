@@ -32,7 +32,7 @@ class Move(NamedTuple):
 def polish(chooser: Chooser, codes: Codes, slopes: Slopes, *, trials: int) -> Codes:
     """`codes`, or better ones by the chooser's own cost, after at most `trials` looks.
 
-    Codes above the bound are brought below it first, however many looks that takes.
+    Codes above the bound are brought below it first, as far as moves of grids get, however many looks that takes.
     """
     best = chooser.price(codes.tensors, codes.picks, codes.rounding)  # by this chooser's images
     before = float("inf")
@@ -40,7 +40,9 @@ def polish(chooser: Chooser, codes: Codes, slopes: Slopes, *, trials: int) -> Co
         before = best.cost
         best = _pass(chooser, best, slopes, tries=len(best.tensors) * GROUP, group=GROUP)
     for left in range(PASSES, 0, -1):
-        before, tries = best.cost, trials // left
+        before, tries = best.cost, -(-trials // left)
+        if not tries:
+            break
         best = _pass(chooser, best, slopes, tries=tries, group=1)
         trials -= tries
         if best.cost == before:
@@ -56,7 +58,8 @@ def above(chooser: Chooser, codes: Codes) -> bool:
 
 def _pass(chooser: Chooser, best: Codes, slopes: Slopes, *, tries: int, group: int) -> Codes:
     """The most promising moves, `group` at a time; of groups above the bound only as many as bring it below."""
-    ranked = list({(m.tensor, m.place): m for m in sorted(moves(chooser, best, slopes))}.values())[::-1]
+    best_of = {(m.tensor, m.place): m for m in sorted(moves(chooser, best, slopes))}
+    ranked = sorted(best_of.values(), reverse=True)
     for start in range(0, min(tries, len(ranked)), group):
         if group > 1 and not above(chooser, best):
             break

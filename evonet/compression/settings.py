@@ -20,7 +20,7 @@ class CompressionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
     rounds: Annotated[int, Meta(ge=1, le=64)] = 2  # of a brief evaluation
     finish_rounds: Annotated[int, Meta(ge=1, le=1024)] = 8
-    straight_through: bool = True  # from the second round on, train through the rounding
+    straight_through: bool = True  # as soon as all steps are known, train through the rounding; without, no rate term
     from_shadow: bool = True  # go on from the float weights; false: from the decoded ones
     equalise: bool = False  # after the first round, give channels that may be scaled one size
     codes: Annotated[tuple[CodeName, ...], Meta(min_length=1)] = ("grid", "ternary", "sign")  # the first is the start

@@ -5,6 +5,7 @@ al. 2017, Incremental network quantization, hold theirs), and at last single cod
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
 
 import msgspec
 import torch
@@ -16,11 +17,11 @@ from evonet.compression.scales import equalised
 from evonet.compression.settings import CompressionSettings
 from evonet.job import Round
 from evonet.network import Network
-from evonet.package import STEPS
+from evonet.package import STEPS, Coded, Quantised
 from evonet.training.batches import Images
 from evonet.training.quality import quality, slopes
 from evonet.training.rounding import Grid
-from evonet.training.trainer import Trainer, flatten
+from evonet.training.trainer import NonFinite, Trainer, flatten
 
 POLISH_IMAGES = 10_000  # of the training split
 STEER = 2.0  # how a file that is so many times too large scales the rate term: to that power, at most twice a round
@@ -33,6 +34,7 @@ class Progress(msgspec.Struct, kw_only=True):
 
     done: int = 0  # rounds
     picks: list[Pick | None]
+    scales: list[int] | None = None  # what a code of 1 was worth in each tensor, as steps
     rounding: float | None = None
     price: float  # of an estimated bit in the training loss, nats
     overhead: float  # bytes of the file beside the codes as they are priced: what is cut may make it negative
@@ -72,7 +74,7 @@ class Rounds:
             codes = self._round()
             if each is not None:
                 each(self, self.progress.trace[-1])
-        codes = codes if codes is not None else self._fixed()
+        codes = codes if codes is not None else self._fixed(self.progress.rounding or 0.0)
         return self._polished(codes) if self.finishing else codes
 
     def _round(self) -> Codes:
@@ -86,11 +88,13 @@ class Rounds:
             self.trainer.replace(equalised(self.network.plan, self.trainer.weights))
         codes = self._fixed() if left <= self.frozen else self._choose(steps, index)
         at.picks, at.rounding, at.done = list(codes.picks), codes.rounding, index + 1
+        at.scales = [_scale(coded, pick) for coded, pick in zip(codes.tensors, codes.picks, strict=True)]
         size = self.size(codes)
         at.overhead = size - codes.bits / 8
         at.trace = [*at.trace, self._told(steps, train_loss, codes, size)]
         self._steer(size, (index + 1) / len(self.pieces))
-        if not self.settings.from_shadow:
+        # What is to be held is chosen by how far it lies from its code: before that, weights stay what they are.
+        if not self.settings.from_shadow and (not self.frozen or left > self.frozen + 1):
             self.trainer.replace(codes.weights)
         return codes
 
@@ -108,20 +112,31 @@ class Rounds:
             ),
         )
 
-    def _fixed(self) -> Codes:
-        """The weights at the picks of the last choice, rounded as training rounds them."""
+    def _fixed(self, rounding: float = 0.0) -> Codes:
+        """The weights at the picks of the last choice; without `rounding`, rounded as training rounds them."""
         chooser = self._chooser(self.settings, self.calibration)
-        weights = self.trainer.weights
-        return chooser.priced(weights, chooser.start(weights, self.progress.picks), 0.0)
+        weights, picks = self.trainer.weights, [pick for pick in self.progress.picks if pick is not None]
+        known = tuple(picks) if len(picks) == len(weights) else chooser.start(weights, self.progress.picks)
+        return chooser.priced(weights, known, rounding)
 
     def _hold(self, share: float) -> None:
-        """Hold the share of the weights that lie nearest to their codes, and those held before."""
+        """Hold the share of the weights that lie nearest to their codes, and those held before.
+
+        Of transforms and codebooks, whose codes stand for other weights after every change, none is held.
+        """
         codes, weights = self._fixed(), self.trainer.weights
         sizes = [torch.full_like(w, float(STEPS[p.step])) for w, p in zip(weights, codes.picks, strict=True)]
         off = (flatten(weights) - flatten([w.to(weights[0]) for w in codes.weights])).abs() / flatten(sizes)
+        on_grid = torch.cat(
+            [
+                torch.full_like(w, float(isinstance(c, Quantised))).flatten()
+                for w, c in zip(weights, codes.tensors, strict=True)
+            ]
+        ).bool()
+        off[~on_grid] = torch.inf
         if self.trainer.held is not None:
             off[self.trainer.held] = -1.0
-        nearest = off.argsort(stable=True)[: round(share * len(off))]
+        nearest = off.argsort(stable=True)[: min(round(share * len(off)), int(on_grid.sum()))]
         held = torch.zeros(len(off), dtype=torch.bool)
         held[nearest.cpu()] = True
         self.trainer.hold(held, codes.weights)
@@ -130,7 +145,7 @@ class Rounds:
         picks = [pick for pick in self.progress.picks if pick is not None]
         if not self.settings.straight_through or len(picks) < len(self.progress.picks):
             return None
-        return grid_of(self.network, picks, self.settings.dead_zone)
+        return grid_of(self.network, picks, self.settings.dead_zone, self.progress.scales)
 
     def _steer(self, size: int, share: float) -> None:
         if not (self.finishing and self.settings.steer and self.settings.bound):
@@ -141,7 +156,7 @@ class Rounds:
         self.trainer.rate_price = self.progress.price
 
     def _polished(self, codes: Codes) -> Codes:
-        """The codes after `polish` moves, and within the bound, which held weights may have grown above."""
+        """The codes after `polish` moves, and within the bound, if moves of single grid codes get there."""
         if not (self.settings.polish or above(self._chooser(self.settings, self.calibration), codes)):
             return codes
         images = self.train.sample(POLISH_IMAGES)
@@ -168,10 +183,13 @@ class Rounds:
         return [w.to(self.trainer.theta.device) for w in weights]
 
     def _told(self, steps: int, train_loss: float, codes: Codes, size: int) -> Round:
+        float_loss = quality(self.network, self.calibration, weights=self.trainer.weights)[0]
+        if not (isfinite(float_loss) and isfinite(codes.loss)):
+            raise NonFinite(self.trainer.done - 1, "the logits on calibration images are not finite")
         return Round(
             steps=steps,
             train_loss=train_loss,
-            float_loss=quality(self.network, self.calibration, weights=self.trainer.weights)[0],
+            float_loss=float_loss,
             loss=codes.loss,
             bytes=size,
         )
@@ -192,8 +210,15 @@ def pieces(steps: int, rounds: int) -> list[int]:
     return [steps * (i + 1) // n - steps * i // n for i in range(n)]
 
 
-def grid_of(network: Network, picks: Sequence[Pick], dead_zone: float) -> Grid:
-    """How training rounds each weight of the flat vector. Codes that are no grid leave it as it is."""
+def _scale(coded: Coded, pick: Pick) -> int:
+    return coded.step if isinstance(coded, Quantised) and not coded.zeros else pick.step
+
+
+def grid_of(network: Network, picks: Sequence[Pick], dead_zone: float, scales: Sequence[int] | None = None) -> Grid:
+    """How training rounds each weight of the flat vector. Codes that are no grid leave it as it is.
+
+    `scales`: what a code of 1 is worth in each tensor; None: the step of its pick.
+    """
 
     def flat(values: Iterator[float]) -> Tensor:
         sizes = (t.size for t in network.plan.tensors)
@@ -205,4 +230,5 @@ def grid_of(network: Network, picks: Sequence[Pick], dead_zone: float) -> Grid:
         dead_zone=dead_zone,
         least=flat(1.0 if p.code == "sign" else 0.0 for p in picks),
         most=flat(1.0 if p.code in ("sign", "ternary") else 127.0 for p in picks),
+        scale=None if scales is None else flat(float(STEPS[s]) for s in scales),
     )

@@ -21,10 +21,12 @@ class Grid(NamedTuple):
     dead_zone: float  # steps by which the zero bin is wider on each side
     least: Tensor | float = 0.0  # |code| at least: 1 where a code has signs alone
     most: Tensor | float = float(LARGEST)  # |code| at most: 1 for signs and ternary codes
+    scale: Tensor | None = None  # what a code of 1 is worth, where it is not the step that weights are rounded by
 
     def to(self, device: torch.device) -> "Grid":
         least, most = (b.to(device) if isinstance(b, Tensor) else b for b in (self.least, self.most))
-        return Grid(self.step.to(device), self.dead_zone, least, most)
+        scale = None if self.scale is None else self.scale.to(device)
+        return Grid(self.step.to(device), self.dead_zone, least, most, scale)
 
 
 def round_codes(theta: Tensor, grid: Grid) -> Tensor:
@@ -42,7 +44,8 @@ def round_codes(theta: Tensor, grid: Grid) -> Tensor:
 def straight_through(theta: Tensor, grid: Grid) -> Tensor:
     """The rounded weights, with the gradient of `theta`."""
     with torch.no_grad():
-        rounded = torch.where(grid.step > 0, round_codes(theta, grid) * grid.step, theta)
+        scale = grid.step if grid.scale is None else grid.scale
+        rounded = torch.where(grid.step > 0, round_codes(theta, grid) * scale, theta)
         offset = rounded - theta
     return theta + offset
 

@@ -82,8 +82,9 @@ class Trainer:
         """What `state` gave, of a trainer of the same network and settings."""
         with torch.no_grad():
             self.theta.copy_(state["theta"])
-        self.mean = state["mean"].clone() if "mean" in state else None
-        self.held = state["held"].clone() if "held" in state else None
+        device = self.theta.device
+        self.mean = state["mean"].to(device, copy=True) if "mean" in state else None
+        self.held = state["held"].to(device, copy=True) if "held" in state else None
         self.done = int(state["done"])
         moments = {name.removeprefix("moments."): v.clone() for name, v in state.items() if name.startswith("moments.")}
         whole = self._optimizer.state_dict()

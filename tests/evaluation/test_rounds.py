@@ -13,8 +13,13 @@ from evonet.genome.code import encode
 from evonet.genome.genes import Genome, MotifGene, ReadoutGene, SheetGene
 from evonet.genome.ids import ids_of, stamp
 from evonet.job import Job
+from evonet.network import build, initialise
 from evonet.package import STEPS, unpack
+from evonet.plan import expand
+from evonet.training.batches import images_of
 from evonet.training.data import load_data
+from evonet.training.quality import slopes
+from evonet.training.rounding import straight_through
 from evonet.training.settings import TrainingSettings
 
 GENOME = stamp(
@@ -178,3 +183,30 @@ def test_progress_survives_json():
     evaluation.rounds.run()
     progress, _ = evaluation.rounds.state()
     assert msgspec.json.decode(progress)["done"] == 6
+
+
+@pytest.mark.parametrize("code", ["ternary", "sign"])
+def test_signs_are_trained_at_the_scale_at_which_they_are_decoded(code):
+    evaluation = begin(codes=(code,))
+    codes = evaluation.rounds.run()
+    grid = evaluation.rounds._grid()
+    trained = straight_through(evaluation.trainer.theta.detach(), grid).abs()
+    decoded = torch.unique(torch.cat([w.flatten() for w in codes.weights]).abs())
+    off = (trained[:, None] - torch.cat([decoded, torch.zeros(1)])).abs().min(1).values
+    assert float(off.max()) < 1e-5
+
+
+def test_a_code_that_fits_no_tensor_keeps_the_steps_it_found():
+    evaluation, steps = begin(codes=("dct",)), []
+    evaluation.rounds.run(lambda rounds, _: steps.append([p.step for p in rounds.progress.picks]))
+    chooser = evaluation.rounds._chooser(evaluation.rounds.settings, evaluation.rounds.calibration)
+    assert [p.step for p in chooser.start(evaluation.trainer.weights, evaluation.rounds.progress.picks)] == steps[-1]
+
+
+def test_a_sheet_that_nothing_reads_is_no_stumbling_block():
+    lonely = Genome(sheets=(SheetGene(channels=3), SheetGene(channels=4, motifs=(MotifGene(source=2),))))
+    plan = expand(lonely, input=(1, 8, 8), classes=10)
+    images = images_of(DATA, "train").sample(100)
+    first, _ = slopes(build(plan), images, initialise(plan, 0))
+    assert not first[0].any()
+    assert first[-1].any()
