@@ -42,6 +42,7 @@ from evonet.job import Scored
 from evonet.measured import evaluate
 from evonet.plan import expand
 from evonet.provenance import provenance
+from evonet.seeds import Stream
 from evonet.store import open_run
 from evonet.training.settings import BudgetSettings, TrainingSettings
 from evonet.training.tasks import SCRAMBLES, TORUS, move
@@ -91,7 +92,13 @@ def cases(part: str, seeds: range) -> Iterator[Case]:
 # --- what is run ----------------------------------------------------------------------------------------------------
 
 
-DILATED = MotifGene(radius=0, taps=9, long_share=14, reach=14, pattern="lattice", boundary="wrap")  # 3x3, twice
+def spaced(case: Case, founder: int) -> tuple[MotifGene, MotifGene, MotifGene]:
+    """3x3 lattices, each of a spacing of its own: on a torus a step of training cannot move a tap, so founders differ."""
+    draw = Stream(case.seed, "spacing", founder)
+    steps = [1 + draw.below(TORUS // 2) for _ in range(3)]
+    plain = MotifGene(radius=0, taps=9, long_share=14, reach=TORUS // 2, pattern="lattice", boundary="wrap")
+    first, second, third = (replace(plain, basis=(step, 0, 0, step)) for step in steps)
+    return first, second, third
 
 
 def lag_start(seed: int) -> Genome:
@@ -147,7 +154,7 @@ def start_of(case: Case, founder: int) -> Genome:
     elif case.arm == "oracle":
         start = oracle(case.task.partition(":")[2])
     elif case.task.startswith("scramble"):
-        start = scramble_start((DILATED,) * 3)
+        start = scramble_start(spaced(case, founder))
     else:
         start = mnist_start(window)
     shape, classes = SHAPES[case.task.partition(":")[0]]
@@ -186,6 +193,7 @@ RATES = dict.fromkeys(OPERATORS, 0.1) | {  # mostly how many taps there are, and
     "channels": 1.0,
     "insert_sheet": 0.5,
     "reduction": 0.3,
+    "redraw_basis": 1.0,
 }
 
 
