@@ -93,7 +93,7 @@ def cases(part: str, seeds: range) -> Iterator[Case]:
 
 
 def spaced(case: Case, founder: int) -> tuple[MotifGene, MotifGene, MotifGene]:
-    """3x3 lattices, each of a spacing of its own: on a torus a step of training cannot move a tap, so founders differ."""
+    """3x3 lattices, each of a spacing of its own: training cannot move a tap, so founders differ."""
     draw = Stream(case.seed, "spacing", founder)
     steps = [1 + draw.below(TORUS // 2) for _ in range(3)]
     plain = MotifGene(radius=0, taps=9, long_share=14, reach=TORUS // 2, pattern="lattice", boundary="wrap")

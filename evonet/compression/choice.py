@@ -8,6 +8,7 @@ It is counted in networks evaluated, `trials`, and ends when they are used up or
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -25,6 +26,7 @@ Loss = Callable[[Sequence[Tensor]], float]  # calibration loss in bits per label
 PRICES = (0.0, 0.025, 0.05, 0.1, 0.2, 0.4)  # of a bit in rounding, squared steps
 MOVES = (2, -2, 1, -1)  # quarter octaves
 FEWEST = 6  # trials: fewer would not even look at both sides of every move
+LEAST = 128  # images
 
 
 @dataclass(frozen=True)
@@ -90,14 +92,14 @@ class Chooser:
         rounding: float | None = None,
         turn: int = 0,
     ) -> Codes:
-        """The best codes found for `weights` in at most max(FEWEST, trials) looks.
+        """The best codes found for `weights` in at most `trials` looks.
 
         `known`: picks to start from, None where there are none; `rounding`: what a bit was worth in them. `turn`: which
         tensor comes first among the single ones, so that rounds with few trials look at all of them in time.
         """
         price = self.settings.rounding if rounding is None else rounding
         best = self.priced(weights, self.start(weights, known), price)
-        self._left = max(FEWEST, trials) - 1
+        self._left = trials - 1
         for move in MOVES:
             best = self._walk(weights, best, move)
         improving = True
@@ -172,12 +174,21 @@ class Chooser:
         return found if found.cost < best.cost else best
 
 
-def trials_for(effort: float, *, steps: int, batch: int, calibration: int) -> int:
-    """How many networks of `calibration` images a choice may look at for `effort` of the work, training the rest.
+class Looks(NamedTuple):
+    """What a choice may look at."""
 
-    A training step is taken for three forward passes over its batch.
+    images: int  # calibration images a look
+    trials: int
+
+
+def looks_for(effort: float, *, steps: int, batch: int, calibration: int) -> Looks:
+    """Looks for `effort` of the work, training the rest; a training step is taken for three passes over its batch.
+
+    Of few images, so that FEWEST looks fit, but of no fewer than LEAST: at fewer, noise chooses the codes.
     """
-    return int(effort / (1 - effort) * 3 * steps * batch / max(1, calibration))
+    work = effort / (1 - effort) * 3 * steps * batch
+    images = min(calibration, max(LEAST, int(work / FEWEST)))
+    return Looks(images, max(FEWEST, int(work / images)))
 
 
 def _moved(pick: Pick, move: int) -> Pick:

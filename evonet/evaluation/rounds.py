@@ -11,7 +11,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from evonet.compression.choice import Chooser, Codes, Pick, trials_for
+from evonet.compression.choice import Chooser, Codes, Looks, Pick, looks_for
 from evonet.compression.polish import above, polish
 from evonet.compression.scales import equalised
 from evonet.compression.settings import CompressionSettings
@@ -86,35 +86,37 @@ class Rounds:
         train_loss = self.trainer.run(steps, self._grid())
         if index == 0 and self.settings.equalise:
             self.trainer.replace(equalised(self.network.plan, self.trainer.weights))
-        codes = self._fixed() if left <= self.frozen else self._choose(steps, index)
+        looks = self._looks(steps)
+        images = self.calibration.sample(looks.images)
+        codes = self._fixed(images=images) if left <= self.frozen else self._choose(images, index, looks.trials)
         at.picks, at.rounding, at.done = list(codes.picks), codes.rounding, index + 1
         at.scales = [_scale(coded, pick) for coded, pick in zip(codes.tensors, codes.picks, strict=True)]
         size = self.size(codes)
         at.overhead = size - codes.bits / 8
-        at.trace = [*at.trace, self._told(steps, train_loss, codes, size)]
+        at.trace = [*at.trace, self._told(steps, train_loss, codes, size, images)]
         self._steer(size, (index + 1) / len(self.pieces))
         # What is to be held is chosen by how far it lies from its code: before that, weights stay what they are.
         if not self.settings.from_shadow and (not self.frozen or left > self.frozen + 1):
             self.trainer.replace(codes.weights)
         return codes
 
-    def _choose(self, steps: int, index: int) -> Codes:
-        settings = self.settings
-        effort = settings.finish_effort if self.finishing else settings.effort
-        chooser = self._chooser(settings.at((index + 1) / len(self.pieces)), self.calibration)
+    def _choose(self, images: Images, index: int, trials: int) -> Codes:
+        chooser = self._chooser(self.settings.at((index + 1) / len(self.pieces)), images)
         return chooser.choose(
             self.trainer.weights,
             self.progress.picks,
             rounding=self.progress.rounding,
             turn=index * len(self.trainer.weights) // 2,
-            trials=trials_for(
-                effort, steps=steps, batch=self.trainer.settings.batch, calibration=len(self.calibration)
-            ),
+            trials=trials,
         )
 
-    def _fixed(self, rounding: float = 0.0) -> Codes:
+    def _looks(self, steps: int) -> Looks:
+        effort = self.settings.finish_effort if self.finishing else self.settings.effort
+        return looks_for(effort, steps=steps, batch=self.trainer.settings.batch, calibration=len(self.calibration))
+
+    def _fixed(self, rounding: float = 0.0, images: Images | None = None) -> Codes:
         """The weights at the picks of the last choice; without `rounding`, rounded as training rounds them."""
-        chooser = self._chooser(self.settings, self.calibration)
+        chooser = self._chooser(self.settings, self.calibration if images is None else images)
         weights, picks = self.trainer.weights, [pick for pick in self.progress.picks if pick is not None]
         known = tuple(picks) if len(picks) == len(weights) else chooser.start(weights, self.progress.picks)
         return chooser.priced(weights, known, rounding)
@@ -182,8 +184,9 @@ class Rounds:
     def _placed(self, weights: Sequence[Tensor]) -> list[Tensor]:
         return [w.to(self.trainer.theta.device) for w in weights]
 
-    def _told(self, steps: int, train_loss: float, codes: Codes, size: int) -> Round:
-        float_loss = quality(self.network, self.calibration, weights=self.trainer.weights)[0]
+    def _told(self, steps: int, train_loss: float, codes: Codes, size: int, images: Images) -> Round:
+        """Before and after the loss, on the same images."""
+        float_loss = quality(self.network, images, weights=self.trainer.weights)[0]
         if not (isfinite(float_loss) and isfinite(codes.loss)):
             raise NonFinite(self.trainer.done - 1, "the logits on calibration images are not finite")
         return Round(

@@ -6,7 +6,7 @@ from evonet.compression.settings import CompressionSettings
 from evonet.plan.timing import CostTable
 from evonet.training.settings import BudgetSettings, TrainingSettings
 
-VERSION = 3  # of what an evaluation computes: part of every evaluation key
+VERSION = 4  # of what an evaluation computes: part of every evaluation key
 
 
 class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from evonet.compression.choice import FEWEST, Chooser, Pick, trials_for
+from evonet.compression.choice import FEWEST, LEAST, Chooser, Pick, looks_for
 from evonet.compression.codes import CODES, Rounding, dequantise
 from evonet.compression.codes.base import nearest_step
 from evonet.compression.express import cut, express
@@ -53,7 +53,7 @@ def test_the_estimated_size_is_the_file():
 
 def test_more_trials_only_improve_and_are_counted():
     costs, looks = [], []
-    for trials in (0, 20, 60, 1000):
+    for trials in (FEWEST, 20, 60, 1000):
         calls = []
 
         def counted(weights, calls=calls):
@@ -68,10 +68,17 @@ def test_more_trials_only_improve_and_are_counted():
     assert costs[-1] < costs[0]
 
 
-def test_the_work_of_a_choice_is_the_wanted_share():
-    trials = trials_for(0.15, steps=150, batch=64, calibration=256)
-    choosing, training = trials * 256, 3 * 150 * 64
+@pytest.mark.parametrize("steps", [50, 75, 150, 5000])
+def test_the_work_of_a_choice_is_the_wanted_share(steps):
+    looks = looks_for(0.15, steps=steps, batch=64, calibration=1000)
+    choosing, training = looks.trials * looks.images, 3 * steps * 64
     assert 0.13 < choosing / (choosing + training) <= 0.15
+    assert looks.trials >= FEWEST
+
+
+def test_a_choice_looks_at_no_fewer_images_than_tell_codes_apart():
+    assert looks_for(0.15, steps=1, batch=8, calibration=1000) == (LEAST, FEWEST)
+    assert looks_for(0.15, steps=1, batch=8, calibration=40) == (40, FEWEST)
 
 
 def test_codes_that_score_better_are_found_tensor_by_tensor():

@@ -138,7 +138,7 @@ def test_a_finished_file_is_within_its_bound_where_codes_were_held():
         evaluation = begin(steps=200, size_weight=0.1, freeze=0.5, polish=polish, bound=bound, over=64.0)
         rounds = evaluation.rounds
         rounds.progress.picks = free.rounds.progress.picks
-        rounds._choose = lambda steps, index: rounds._fixed()
+        rounds._choose = lambda images, index, trials: rounds._fixed()
         return bits(evaluation)
 
     size = len(finished(0, 0))
