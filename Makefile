@@ -34,8 +34,8 @@ results: $(READY)  ## the runs behind docs/results: hours, resumable, more with 
 	$(BIN)/python benchmarks/results/main_job.py mnist --seeds 1 --data-dir $(DATA)
 	$(BIN)/python benchmarks/results/main_job.py compare --seeds $(SEEDS) --data-dir $(DATA)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/operators.py --count 100 --out runs/operators.jsonl
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ratio.py run lag bytes scramble mnist --seeds $(SEEDS) --data-dir $(DATA)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ratio.py report
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ratio run lag bytes scramble mnist --seeds $(SEEDS) --data-dir $(DATA)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ratio report
 
 clean:
 	rm -rf .venv
