@@ -23,6 +23,8 @@ def entry(decision, score):
         seen=1,
         score=score,
         choice=None,
+        long_share=0.0,
+        bytes=100,
         objectives=(score,),
     )
 
