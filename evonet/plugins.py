@@ -44,8 +44,9 @@ def load(name: str, key: str) -> Function:
         ) from e
     function = getattr(module, function_name, None)
     if not callable(function):
-        came = "no such name" if function is None else f"a {type(function).__name__}"
-        raise ConfigError(f"{at}: {module_name} has {came}; {near(function_name, vars(module))}Expected a function.")
+        missing = f"has no such name; {near(function_name, vars(module))}Expected"
+        came = missing if function is None else f"has {type(function).__name__} {str(function)[:40]} there, expected"
+        raise ConfigError(f"{at}: {module_name} {came} a function.")
     return function  # type: ignore[no-any-return]
 
 
