@@ -87,10 +87,13 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
 def parse_config(text: str, where: str, *, known_only: bool = False) -> RunConfig:
     """The configuration that `to_toml` wrote; `where` names its origin in messages.
 
-    `known_only`: leave out keys that this evonet does not know, so that runs of others can be looked at.
+    `known_only`: leave out keys that this evonet does not know, and let names and sections that do not fit pass, so
+    that runs of others can be looked at.
     """
     raw = records.parse_toml(text, where)
-    return _checked(records.convert(_known(raw, RunConfig) if known_only else raw, RunConfig, where), where)
+    if known_only:
+        return records.convert(_known(raw, RunConfig), RunConfig, where)
+    return _checked(records.convert(raw, RunConfig, where), where)
 
 
 def _known(raw: dict[str, Any], kind: Any) -> dict[str, Any]:

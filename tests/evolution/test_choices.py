@@ -161,5 +161,5 @@ def test_draws_of_a_seed_are_pinned():
     pairs = [entry(i, (float(i % 10), float(-(i % 10)))) for i in range(20)]
     assert [numbers(survival("nsga3")(pairs, 5, brief=BRIEF, seed=s)) for s in (42, 43)] == [
         [0, 2, 7, 9, 14],
-        [0, 2, 12, 15, 17],
+        [0, 9, 12, 15, 17],
     ]
