@@ -20,7 +20,7 @@ from evonet.evolution.settings import ScoreSettings, SearchSettings
 from evonet.genome import Genome
 from evonet.genome.sampling import Limits
 from evonet.job import Job, Measures, Outcome, Scored
-from evonet.plan import expand
+from evonet.plan import expand, fit
 from evonet.seeds import Stream
 from evonet.store import RunWriter
 
@@ -65,12 +65,13 @@ def answer(job: Job) -> Outcome:
     return Scored(decision=job.decision, measures=measures, package=bytes(600), shadow=bytes(3000), rounds=())
 
 
-def admit(genome: Genome) -> bool:
+def admit(genome: Genome) -> Genome | None:
     try:
-        expand(genome, input=(1, 28, 28), classes=10)
+        fitted = fit(genome, input=(1, 28, 28))
+        expand(fitted, input=(1, 28, 28), classes=10)
     except GenomeError:
-        return False
-    return True
+        return None
+    return fitted
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from msgspec import Meta
 from evonet import records
 from evonet.compression.settings import CompressionSettings
 from evonet.errors import ConfigError, GenomeError
+from evonet.evolution.checks import check_search, import_plugins
 from evonet.evolution.settings import ScoreSettings, SearchSettings
 from evonet.genome.check import check
 from evonet.genome.code import decode, encode
@@ -68,22 +69,31 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     Relative paths mean from the file's folder, in overrides from the current one.
 
     Raises:
-        ConfigError: the file or an override is not valid; the message names file, key, expectation and value.
+        ConfigError: the file or an override is not valid, or a plug-in cannot be imported; the message names file,
+            key, expectation and value.
         GenomeError: a seed genome is missing or not valid.
     """
     raw = _absolute(records.read_toml(path), path.resolve().parent)
     for override in overrides:
         _merge(raw, _absolute(_parse_override(override), Path.cwd()))
-    return _checked(_with_codes(records.convert(raw, RunConfig, str(path))), str(path))
+    config = _checked(_with_codes(records.convert(raw, RunConfig, str(path))), str(path))
+    try:
+        import_plugins(config.search)
+    except ConfigError as e:
+        raise ConfigError(f"{path}: {e}") from e
+    return config
 
 
 def parse_config(text: str, where: str, *, known_only: bool = False) -> RunConfig:
     """The configuration that `to_toml` wrote; `where` names its origin in messages.
 
-    `known_only`: leave out keys that this evonet does not know, so that runs of others can be looked at.
+    `known_only`: leave out keys that this evonet does not know, and let names and sections that do not fit pass, so
+    that runs of others can be looked at.
     """
     raw = records.parse_toml(text, where)
-    return _checked(records.convert(_known(raw, RunConfig) if known_only else raw, RunConfig, where), where)
+    if known_only:
+        return records.convert(_known(raw, RunConfig), RunConfig, where)
+    return _checked(records.convert(raw, RunConfig, where), where)
 
 
 def _known(raw: dict[str, Any], kind: Any) -> dict[str, Any]:
@@ -164,13 +174,12 @@ def _with_codes(config: RunConfig) -> RunConfig:
 
 def _checked(config: RunConfig, where: str) -> RunConfig:
     """`config`, if its sections fit each other."""
-    search, workers, score = config.search, config.workers, config.score
+    workers, score = config.workers, config.score
     seed_genomes(config, where)
-    if search.population > search.individuals:
-        raise ConfigError(
-            f"{where}: search.population = {search.population}, expected at most search.individuals = "
-            f"{search.individuals}. Raise individuals or lower population."
-        )
+    try:
+        check_search(config.search, score)
+    except ConfigError as e:
+        raise ConfigError(f"{where}: {e}") from None
     if workers.device.startswith("cuda") and workers.kind == "ray" and workers.gpus_per_worker == 0:
         raise ConfigError(
             f'{where}: workers.device = "{workers.device}" with workers.gpus_per_worker = 0.0, expected a share '

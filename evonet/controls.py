@@ -19,7 +19,7 @@ from evonet import seeds
 from evonet.config import RunConfig
 from evonet.errors import GenomeError
 from evonet.genome import Genome, MotifGene
-from evonet.genome.variation import OPERATORS
+from evonet.genome.variation import rates_of
 from evonet.plan import Plan, Shape, Stage, expand
 from evonet.plan.cutting import ordered
 from evonet.plan.kernels import longest, window
@@ -141,7 +141,8 @@ def search_control(config: RunConfig, kind: Literal["cnn", "frozen", "drift"]) -
             )
             return replace(config, genes=held)
         case "frozen":
-            rates = dict(config.search.rates) | {name: 0.0 for name in OPERATORS if name not in _UNWIRED}
+            rates = dict(config.search.rates)
+            rates |= {name: 0.0 for name in rates_of(rates) if name not in _UNWIRED}  # plug-ins too: who knows
             return replace(config, search=replace(config.search, rates=rates, fresh=0.0))
         case "drift":
             return replace(config, search=replace(config.search, drift=True))

@@ -105,6 +105,16 @@ def test_a_missing_or_bad_seed_genome_is_named(tmp_path: Path) -> None:
             ["search.population=32", "search.individuals=8"],
             r"search.population = 32, expected at most search.individuals = 8",
         ),
+        (["search.survival=nsga"], r"search.survival = .nsga., expected one of bands, .* did you mean 'nsga"),
+        (["search.mating=lexicas"], r"or a plug-in .module:function.; did you mean 'lexicase'"),
+        (["search.mating=lexicase"], r'lexicase. with score.kind = "length", expected score.kind = "pareto" with two'),
+        (
+            ["search.survival=spea2", "score.kind=pareto", 'score.objectives=["loss"]'],
+            r"score.objectives = \('loss',\)",
+        ),
+        (["search.islands=9"], r"search.islands = 9 with search.population = 32, expected at least 4 individuals"),
+        (["search.islands=4", "search.migrants=8"], r"search.migrants = 8, expected fewer than the 8 individuals"),
+        (['search.rates={"tapz"=1}'], r"search.rates has no operator 'tapz'; did you mean 'taps'"),
         (["workers.device=cuda"], r"workers.gpus_per_worker = 0.0, expected a share of a GPU"),
         (["score.kind=bound", "score.bound=300"], r"compression.bound = 0, expected score.bound = 300"),
     ],
@@ -114,11 +124,16 @@ def test_sections_must_fit_each_other(tmp_path: Path, overrides: list[str], mess
         load_config(write(tmp_path, ""), overrides)
 
 
+def test_migrants_are_nobody_where_islands_are_apart(tmp_path: Path) -> None:
+    load_config(write(tmp_path, ""), ["search.islands=4", "search.migrants=8", "search.migrate_every=0"])
+
+
 def test_a_stored_configuration_of_another_evonet_can_be_looked_at():
     text = to_toml(RunConfig(search=SearchSettings(population=7))) + "\n[newer]\nkey = 1\n"
-    text = text.replace("[search]", "[search]\nsoon = true")
+    text = text.replace("[search]", "[search]\nsoon = true").replace('"bands"', '"newest"')
     with pytest.raises(ConfigError, match=r"newer|soon"):
         parse_config(text, "stored")
-    assert parse_config(text, "stored", known_only=True) == RunConfig(search=SearchSettings(population=7))
+    known = parse_config(text, "stored", known_only=True)
+    assert known == RunConfig(search=SearchSettings(population=7, survival="newest"))
     with pytest.raises(ConfigError, match=r"search\.population"):
         parse_config(text.replace("population = 7", 'population = "many"'), "stored", known_only=True)

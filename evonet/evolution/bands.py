@@ -23,6 +23,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     seen: int  # examples of the lineage, this evaluation included
     score: float
     choice: float | None
+    long_share: float  # functional, in [0, 1]
+    bytes: int  # of the package
     objectives: tuple[float, ...]  # each greater is better
 
 

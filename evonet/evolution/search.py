@@ -1,7 +1,8 @@
 """The search: what to evaluate next, as a pure function of (settings, seed, n, outcomes of decisions <= n - window).
 
 Decisions are numbered; every `block` of them makes the next pool. Decision n uses pool p(n) = (n - lag + 1) // block,
-the one made of all full blocks among decisions 0..n - lag, and nothing newer, whatever has arrived. So the sequence
+the one made of all full blocks among decisions 0..n - lag, and nothing newer, whatever has arrived. (With islands, the
+pools that all these blocks have made, of which it takes the one that n belongs to.) So the sequence
 of decisions is the same for every number of workers and order of completion, and a resumed run goes on with it.
 
 Why every run also ends at the same decision: decision n is issued unless all births are spent before n (a fact about
@@ -88,10 +89,9 @@ class Search:
         self._seed, self._context, self._weights, self._genomes = seed, context, weights, tuple(genomes)
         self._breeder = Breeder(settings, limits, seed=seed, admit=admit)
         self._credits = Credits(settings.rates, adapt=settings.adapt)
-        self._pools = Pools(settings, seed=seed, brief=brief_examples)
+        self._pools = Pools(settings, seed=seed, brief=brief_examples, pareto=score.kind == "pareto")
         self._finalists = Finalists(settings.finish_best, top_rung=len(settings.rungs) - 1)
         self._news: dict[int, Entry] = {}  # told, in no pool yet
-        self._promoted: set[tuple[int, int]] = set()  # (individual, rung it was promoted from)
         self._steps = 0
         self._finals: deque[Decision] | None = None  # None while the search goes on
         self._finished: list[Entry] = []
@@ -187,7 +187,7 @@ class Search:
     def _search_decision(self) -> Decision:
         n, every = self.next, self.settings.promote_every
         considers = n >= self.settings.founders and n % every == every - 1
-        entry = self._pools.promotable(self._promoted) if considers else None
+        entry = self._pools.promote(n) if considers else None
         decision = self._born(self._birth(n)) if entry is None else self._promotion(entry)
         self._steps += decision.job.steps
         return decision
@@ -195,9 +195,10 @@ class Search:
     def _birth(self, n: int) -> Birth:
         if n < len(self._genomes):
             return Birth("seed", self._genomes[n], (), "seed")
-        if n < self.settings.founders or not self._pools.mating:
+        mating = self._pools.mating(n)
+        if n < self.settings.founders or not mating:
             return self._breeder.found(n)
-        birth = self._breeder.breed(n, self._pools.mating, self._credits.rates)
+        birth = self._breeder.breed(n, mating, self._credits.rates)
         if birth.parents:
             self._credits.born(n, birth.operator, birth.parents)
         return birth
@@ -223,7 +224,6 @@ class Search:
         return Decision(job=job, kind=birth.kind, parents=parents, operator=birth.operator)
 
     def _promotion(self, entry: Entry) -> Decision:
-        self._promoted.add((entry.individual, entry.rung))
         rung = entry.rung + 1
         return Decision(job=self._further(entry, self.next, rung=rung, steps=self.settings.rungs[rung]), kind="promote")
 
@@ -272,5 +272,7 @@ class Search:
             seen=measures.seen,
             score=score(measures, self.score),
             choice=choice_score(measures, self.score),
+            long_share=measures.long_share,
+            bytes=measures.bytes,
             objectives=objectives(measures, self.score),
         )

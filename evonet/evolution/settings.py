@@ -6,6 +6,8 @@ import msgspec
 from msgspec import Meta
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+SURVIVAL = ("bands", "elites", "nsga2", "nsga3", "spea2")
+MATING = ("tournament", "uniform", "lexicase", "epsilon_lexicase")
 Objective = Literal["loss", "accuracy", "bytes", "macs", "weights", "nonzero", "connections", "sheets", "taps", "seen"]
 
 
@@ -35,15 +37,21 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     finish_share: Annotated[float, Meta(ge=0, le=0.95)] = 0.5  # share of all steps that goes to finishing
     finish_best: Annotated[int, Meta(ge=0)] = 2  # individuals that are finished
     genomes: tuple[str, ...] = ()  # seed genomes: the first decisions found them
-    rates: dict[str, Annotated[float, Meta(ge=0)]] = {}  # operator rates that differ from the defaults
+    survival: str = "bands"  # who stays: one of SURVIVAL, or a plug-in "module:function" (evolution/selection)
+    mating: str = "tournament"  # who breeds: one of MATING, or a plug-in "module:function" (evolution/selection)
+    islands: Annotated[int, Meta(ge=1)] = 1  # pools that share the population; each folds blocks of its own
+    migrate_every: Annotated[int, Meta(ge=0)] = 4  # blocks of every island between two migrations; 0 = never
+    migrants: Annotated[int, Meta(ge=1)] = 1  # the best of each island that are copied to the next, in a ring
+    rates: dict[str, Annotated[float, Meta(ge=0)]] = {}  # of operators, over the defaults; or of "module:function"
+    clones: Share = 0.0  # share of births that copy a parent unchanged: what operators are measured against
     adapt: Share = 0.0  # how fast rates follow what operators gain (evolution/credit.py); 0 = fixed; no gain shown yet
     inherit: bool = True  # children start from their parents' weights
     drift: bool = False  # the control: within every block, scores are shuffled before anybody sees them
 
     @property
     def block(self) -> int:
-        """Decisions whose outcomes enter the pool together."""
-        return max(1, self.population // 4)
+        """Decisions whose outcomes enter a pool together."""
+        return max(1, self.population // self.islands // 4)
 
     @property
     def lag(self) -> int:
@@ -52,5 +60,9 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     @property
     def founders(self) -> int:
-        """Decisions before the first one that may look at a pool."""
-        return max(self.population, self.lag + self.block)
+        """Decisions before the first one that may look at a pool; from there on every island has one."""
+        return max(self.population, self.lag + self.islands * self.block)
+
+    def island(self, n: int) -> int:
+        """The island that decision n belongs to, a function of n alone: blocks take turns."""
+        return n // self.block % self.islands

@@ -1,15 +1,20 @@
-"""Mutation: one table of operators, and `vary`, which draws among them until a valid new genome comes out."""
+"""Mutation: one table of operators, and `vary`, which draws among them until a valid new genome comes out.
+
+An operator of the user's is a rate under the name "module:function" (`search.rates`): a pure function (genome, stream,
+limits) -> Genome | None, as those of the table. None: it does not apply here. Kept genes keep their `id`, new ones have
+none, since inheritance finds a parent's weights by them. A genome that `check` refuses is an error that names it.
+"""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from evonet.errors import ConfigError
+from evonet import plugins
+from evonet.errors import ConfigError, GenomeError
 from evonet.genome.branches import (
     add_motif,
     add_rough_self_motif,
@@ -21,10 +26,10 @@ from evonet.genome.branches import (
     tie,
     untie,
 )
-from evonet.genome.check import valid
+from evonet.genome.check import check, valid
 from evonet.genome.forms import fill_mixing, free_kernel, part_tiles
 from evonet.genome.genes import Genome
-from evonet.genome.ids import anonymous
+from evonet.genome.ids import anonymous, genes_of
 from evonet.genome.limits import Limits, breaches
 from evonet.genome.offsets import grow_taps, redraw_basis, shift_tap, step_basis, step_long_share, toggle_tap
 from evonet.genome.steps import (
@@ -119,15 +124,47 @@ _NO_RATES: Mapping[str, float] = MappingProxyType({})
 
 
 def rates_of(rates: Mapping[str, float]) -> dict[str, float]:
-    """Every operator's rate: `rates` over the defaults. Raises ConfigError for an unknown name or a negative rate."""
+    """Every operator's rate: `rates` over the defaults, plug-ins behind them in order of their names.
+
+    Raises ConfigError for an unknown name or a negative rate. Imports no plug-in.
+    """
     for name, rate in rates.items():
-        if name not in OPERATORS:
-            near = difflib.get_close_matches(name, OPERATORS, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise ConfigError(f"rates has no operator '{name}'; {hint}Operators: {', '.join(OPERATORS)}.")
+        if name not in OPERATORS and not plugins.is_plugin(name):
+            raise ConfigError(
+                f"rates has no operator '{name}'; {plugins.near(name, OPERATORS)}Operators: {', '.join(OPERATORS)}, "
+                'or a plug-in "module:function".'
+            )
         if not 0 <= rate < float("inf"):
             raise ConfigError(f"rates.{name} = {rate}, expected a finite number >= 0.")
-    return {name: rates.get(name, operator.rate) for name, operator in OPERATORS.items()}
+    ours = {name: rates.get(name, one.rate) for name, one in OPERATORS.items()}
+    return ours | {name: rates[name] for name in sorted(rates) if name not in OPERATORS}
+
+
+def operator(name: str) -> Apply:
+    """The operator called `name`, one of the table or a plug-in. Raises ConfigError if it cannot be imported."""
+    if not plugins.is_plugin(name):
+        return OPERATORS[name].apply
+    plugins.load(name, "search.rates")
+    return lambda genome, stream, limits: _plugged(name, genome, stream, limits)
+
+
+def _plugged(name: str, genome: Genome, stream: Stream, limits: Limits) -> Genome | None:
+    """What the plug-in makes of `genome`. Raises ConfigError if that is no genome that could be born."""
+    child = plugins.call(name, "search.rates", genome, stream, limits)
+    if child is None:
+        return None
+    try:
+        if not isinstance(child, Genome):
+            raise GenomeError(f"{type(child).__name__} {str(child)[:60]}, expected a Genome or None.")
+        check(child)
+        known, ids = {gene.id for gene in genes_of(genome)}, [g.id for g in genes_of(child) if g.id is not None]
+        if len(set(ids)) < len(ids) or not known.issuperset(ids):
+            raise GenomeError("gene ids that repeat or are not the parent's; a new gene must have id=None.")
+    except GenomeError as e:
+        raise ConfigError(
+            f'search.rates: operator "{name}" gave an invalid genome: {e} Mend the plug-in and resume.'
+        ) from e
+    return child
 
 
 def vary(genome: Genome, stream: Stream, limits: Limits, rates: Mapping[str, float] = _NO_RATES) -> tuple[Genome, str]:
@@ -150,7 +187,7 @@ def vary(genome: Genome, stream: Stream, limits: Limits, rates: Mapping[str, flo
 def _once(genome: Genome, stream: Stream, limits: Limits, weights: Mapping[str, float]) -> tuple[Genome, str]:
     for _ in range(_TRIES):
         name = stream.weighted(list(weights), list(weights.values()))
-        child = OPERATORS[name].apply(genome, stream, limits)
+        child = operator(name)(genome, stream, limits)
         if child is not None and _admissible(child, genome, limits):
             return child, name
     return _reseed_any(genome, stream), "reseed"

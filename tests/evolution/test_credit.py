@@ -23,6 +23,8 @@ def entry(decision, score):
         seen=1,
         score=score,
         choice=None,
+        long_share=0.0,
+        bytes=100,
         objectives=(score,),
     )
 
@@ -87,3 +89,57 @@ def test_an_adaptive_search_is_another_search_only_when_it_adapts(adapt):
     plain, _ = finished(replace(SMALL, individuals=60), evaluate=rough)
     adaptive, _ = finished(replace(SMALL, individuals=60, adapt=adapt), evaluate=rough)
     assert (plain.trace() == adaptive.trace()) == (adapt == 0)
+
+
+def taught_beside_clones(outcomes):
+    """Credits after children (operator, gain, rung of the parent of score 0), four a block."""
+    credits = Credits({}, adapt=0.2)
+    for first in range(0, len(outcomes), 4):
+        part = dict(enumerate(outcomes[first : first + 4], first))
+        for n, (operator, _, rung) in part.items():
+            credits.born(n, operator, (replace(entry(900, 0.0), rung=rung), entry(901, -1.0)))
+        credits.fold(range(first, first + 4), [entry(n, gain) for n, (_, gain, _) in part.items() if gain is not None])
+    return {name: credits.rates[name] / rate for name, rate in rates_of({}).items() if rate}
+
+
+def test_a_gain_is_measured_against_that_of_clones():
+    """Both gain, and training alone gains more than one of them: by today's median nothing could be said of it."""
+    children = [("taps", 0.5, 0), ("grid", 0.2, 0), ("grid", 0.2, 0)]
+    assert taught_beside_clones([*children, ("clone", 0.3, 0)] * 20)["taps"] > 1.6
+    assert taught_beside_clones([*children, ("clone", 0.3, 0)] * 20)["grid"] < 0.4
+    assert taught_beside_clones([*children, ("clone", 0.1, 0)] * 20)["grid"] > 1.6  # although below the median
+    assert taught_beside_clones([*children, ("mixing", 0.1, 0)] * 20)["grid"] < 0.4
+
+
+def test_clones_of_parents_from_another_rung_say_nothing():
+    """A long-trained parent gains little by more training, so its children are measured against its own clones."""
+    block = [("taps", 0.2, 1), ("grid", 0.2, 0), ("clone", 0.4, 0), ("clone", 0.1, 1)] * 20
+    rates = taught_beside_clones(block)
+    assert rates["taps"] > 1.6
+    assert rates["grid"] < 0.4
+
+
+def test_clones_are_credited_to_nobody_and_a_failed_one_gained_least():
+    rates = taught_beside_clones([("taps", -5.0, 0), ("taps", -5.0, 0), ("clone", None, 0), ("clone", None, 0)] * 20)
+    assert rates["taps"] > 1.6
+    assert {rate for name, rate in rates.items() if name != "taps"} == {1.0}
+
+
+def test_clones_are_their_parents_with_more_training_and_come_in_their_share():
+    options = replace(SMALL, population=40, individuals=800, clones=0.3, fresh=0.0, promote=0.0, finish_best=0)
+    recorder, _ = finished(options, evaluate=rough)
+    born = {d.job.individual: d.job for d, _ in recorder.rows}
+    bred = [d for d, _ in recorder.rows if d.kind == "breed"]
+    clones = [d for d in bred if d.operator == "clone"]
+    assert 0.25 < len(clones) / len(bred) < 0.35
+    for d in clones:
+        (parent,) = d.parents
+        assert (d.job.genome, d.job.ids) == (born[parent].genome, born[parent].ids)
+        assert (len(d.job.starts), d.job.steps, d.job.rung) == (1, options.rungs[0], 0)
+
+
+def test_without_clones_no_draw_is_another():
+    plain, _ = finished(replace(SMALL, individuals=60, adapt=0.5))
+    none, _ = finished(replace(SMALL, individuals=60, adapt=0.5, clones=0.0))
+    some, _ = finished(replace(SMALL, individuals=60, adapt=0.5, clones=0.5))
+    assert plain.trace() == none.trace() != some.trace()

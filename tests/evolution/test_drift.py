@@ -28,6 +28,8 @@ def entry(number: int, choice: float | None) -> Entry:
         seen=10,
         score=float(number),
         choice=choice,
+        long_share=0.0,
+        bytes=100,
         objectives=(float(number), -1.0),
     )
 

@@ -351,6 +351,8 @@ def evaluated(individual, *, score, rung=0, choice=None):
         seen=1,
         score=score,
         choice=choice,
+        long_share=0.0,
+        bytes=100,
         objectives=(score,),
     )
 
