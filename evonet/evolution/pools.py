@@ -3,7 +3,7 @@ block may enter.
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from evonet import seeds
 from evonet.evolution.bands import Entry
@@ -30,9 +30,34 @@ class Pools:
         newest = {entry.individual: entry for entry in (*self.pool, *scored)}
         population, brief = self._settings.population, self._brief
         self.pool = survivors(newest.values(), population, brief=brief)
-        self._check_stop(max((entry.score for entry in scored), default=float("-inf")))
+        self._check_stop(max((entry.score for entry in scored), default=float("-inf")), self.blocks)
         self.blocks += 1
         self.mating = mating_list(self.pool, population, brief=brief, seed=seeds.key(self._seed, "mating", self.blocks))
+
+    def drop(self, individuals: Collection[int]) -> None:
+        """Let `individuals` leave the pool; the next block may fill their places."""
+        self.pool = tuple(entry for entry in self.pool if entry.individual not in individuals)
+        self.mating = tuple(entry for entry in self.mating if entry.individual not in individuals)
+
+    def adopt(self, settings: SearchSettings, *, seed: int, brief: int) -> None:
+        """Go on by other settings, of as many rungs; the pool and its mating list stay until the next block."""
+        self._settings, self._seed, self._brief = settings, seed, brief
+        self.halt = None
+        self._check_stop(float("-inf"), self.blocks - 1)
+
+    def score_again(self, again: Callable[[Entry], Entry], history: Iterable[tuple[int, int, float]]) -> None:
+        """Make all scores anew. `history`: block, rung and new score of all scored evaluations so far, in order."""
+        self.pool, self.mating = tuple(map(again, self.pool)), tuple(map(again, self.mating))
+        self._rungs = [[] for _ in self._rungs]
+        self._best, self._since = float("-inf"), -1
+        for block, rung, score in history:
+            self._rungs[rung].append(score)
+            if score > self._best:
+                self._best, self._since = score, block
+        for scores in self._rungs:
+            scores.sort()
+        self.halt = None
+        self._check_stop(float("-inf"), self.blocks - 1)
 
     def promotable(self, promoted: Collection[tuple[int, int]]) -> Entry | None:
         """The best entry of the pool within the top `promote` of its rung, highest rung first, not `promoted` from
@@ -55,11 +80,11 @@ class Pools:
                 return min(good, key=lambda e: (-e.score, e.individual))
         return None
 
-    def _check_stop(self, best: float) -> None:
+    def _check_stop(self, best: float, block: int) -> None:
         target, patience = self._settings.target, self._settings.patience
         if best > self._best:
-            self._best, self._since = best, self.blocks
+            self._best, self._since = best, block
         if target is not None and self._best >= target:
             self.halt = f"the target of {target:g} is reached: {self._best:g}"
-        elif patience and self.blocks - self._since >= patience:
+        elif patience and block - self._since >= patience:
             self.halt = f"no better score in {patience} blocks of {self._settings.block}"
