@@ -36,6 +36,28 @@ Intervention = Configure | Inject | Cull
 KINDS = ("configure", "inject", "cull")  # of the events that hold them
 
 
+class Pause(Record, frozen=True, kw_only=True, tag="pause"):
+    """Issue nothing more, wait for what is in flight, stop: at once, or when a generation begins."""
+
+    generation: int | None = None
+
+
+class Note(Record, frozen=True, kw_only=True, tag="note"):
+    """A remark on an individual; changes nothing."""
+
+    individual: int
+    text: str
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A request that is none."""
+
+    reason: str
+
+
+Request = Inject | Cull | Pause | Note
+
+
 class Scheduled(NamedTuple):
     """An intervention and the decision right before which it takes effect."""
 

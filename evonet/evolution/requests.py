@@ -4,36 +4,27 @@ An intervention is written down with the number of the next decision before that
 right after does the same on resume. The loop alone decides when a request is looked at; `Search` when it takes effect.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
-from evonet.evolution.interventions import Cull, Inject, Intervention, Written, describe, listed
-from evonet.evolution.search import Search
+from evonet.evolution.interventions import (
+    Cull,
+    Inject,
+    Intervention,
+    Note,
+    Pause,
+    Refused,
+    Request,
+    Written,
+    describe,
+    listed,
+)
 from evonet.job import Record
 
-
-class Pause(Record, frozen=True, kw_only=True, tag="pause"):
-    """Issue nothing more, wait for what is in flight, stop: at once, or when a generation begins."""
-
-    generation: int | None = None
-
-
-class Note(Record, frozen=True, kw_only=True, tag="note"):
-    """A remark on an individual; changes nothing."""
-
-    individual: int
-    text: str
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """A request that is none."""
-
-    reason: str
-
-
-Request = Inject | Cull | Pause | Note
+if TYPE_CHECKING:
+    from evonet.evolution.search import Search
 
 
 class Inbox(Protocol):

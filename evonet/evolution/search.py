@@ -161,7 +161,9 @@ class Search:
             ValueError: not `ready`, or the search is at another number.
         """
         job, born = decision.job, decision.kind not in ("promote", "finish")
-        at_hand = job.decision == self.next and (job.individual == self.births if born else job.individual < self.births)
+        at_hand = job.decision == self.next and (
+            job.individual == self.births if born else job.individual < self.births
+        )
         if not (at_hand and self.ready()) or self._finals:
             raise ValueError(f"decision {job.decision} cannot be followed: the search is at decision {self.next}")
         self._enter(decision)
@@ -310,8 +312,7 @@ class Search:
         n, every = self.next, self.settings.promote_every
         considers = n >= self.settings.founders and n % every == every - 1 and not self._injected
         entry = self._pools.promotable(self._promoted) if considers else None
-        decision = self._born(self._birth(n)) if entry is None else self._promotion(entry)
-        return decision
+        return self._born(self._birth(n)) if entry is None else self._promotion(entry)
 
     def _birth(self, n: int) -> Birth:
         if n < len(self._genomes):

@@ -22,7 +22,9 @@ _HISTORY = (
 Event = tuple[str, str, int | None, object]  # kind, text, decision, data
 
 
-def copy_history(origin: Run, target: sqlite3.Connection, *, before: int, at: str, events: Iterable[Event] = ()) -> None:
+def copy_history(
+    origin: Run, target: sqlite3.Connection, *, before: int, at: str, events: Iterable[Event] = ()
+) -> None:
     """Write all that was decided and found before decision `before`, then `events`, whose time is `at`.
 
     Raises:
@@ -44,5 +46,3 @@ def copy_history(origin: Run, target: sqlite3.Connection, *, before: int, at: st
             "INSERT INTO event (at, kind, text, decision, data) VALUES (?, ?, ?, ?, ?)",
             [(at, kind, text, n, None if data is None else to_json(data)) for kind, text, n, data in events],
         )
-
-

@@ -16,7 +16,6 @@ from evonet.files import sync
 from evonet.store.lock import RunLock
 from evonet.store.schema import APPLICATION_ID, DATABASE, SCHEMA, VERSION, advice, check, connect, reading
 
-
 Fill = Callable[[sqlite3.Connection], None]
 #: A database up to this size is checked page by page before it is written to, which takes about a second for a
 #: gigabyte. Above it only what a search reads whole; a package is checked when it is used, by its own checksum.

@@ -185,6 +185,29 @@ class Run:
         sql = "SELECT decision, attempt, worker, reason, at FROM attempt ORDER BY decision, attempt, rowid"
         return [Attempt(*row) for row in self._rows(sql)]
 
+    def history_of(self, individual: int) -> list[Decision]:
+        """All decisions on one individual in order, with packages and shadows."""
+        self._check_individual(individual)
+        rows = self._rows(f"{_HEAVY} WHERE d.individual = ? ORDER BY d.decision", individual)
+        with reading(self._database):
+            return [decision_of(row) for row in rows]
+
+    def promoted(self) -> Iterator[tuple[int, int, Measures]]:
+        """Individual, rung and measures of all scored evaluations, finishing aside, of those scored above rung 0."""
+        columns = ", ".join(MEASURES)
+        sql = (
+            f"SELECT individual, rung, {columns} FROM evaluation WHERE outcome = 'scored' AND rung >= 0 AND individual "  # noqa: S608
+            "IN (SELECT individual FROM evaluation WHERE kind = 'promote' AND outcome = 'scored') ORDER BY decision"
+        )
+        for individual, rung, *values in map(tuple, self._rows(sql)):
+            yield individual, rung, Measures(**dict(zip(MEASURES, values, strict=True)))
+
+    @property
+    def epoch(self) -> int:
+        """The number of the newest driver."""
+        epoch: int = self._rows("SELECT epoch FROM run")[0]["epoch"]
+        return epoch
+
     def births(self, first: int, count: int) -> list[int]:
         """The decisions that gave birth to individuals `first`, `first` + 1, ..., as far as they are born."""
         sql = "SELECT decision FROM individual WHERE id >= ? ORDER BY id LIMIT ?"
@@ -219,7 +242,9 @@ class Run:
                 yield tuple(row)
 
     def _newest_config(self) -> str | None:
-        sql = "SELECT json_extract(data, '$.change.config') AS text FROM event WHERE kind = 'configure' ORDER BY id DESC"
+        sql = (
+            "SELECT json_extract(data, '$.change.config') AS text FROM event WHERE kind = 'configure' ORDER BY id DESC"
+        )
         return next((row["text"] for row in self._rows(sql + " LIMIT 1")), None)
 
     def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:

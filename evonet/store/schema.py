@@ -187,9 +187,7 @@ def _lacking_columns(connection: sqlite3.Connection) -> Iterator[str]:
     with contextlib.closing(sqlite3.connect(":memory:")) as ours:
         ours.executescript(SCHEMA)
         for table in TABLES:
-            have, want = (
-                {row[1] for row in db.execute(f"PRAGMA table_info({table})")} for db in (connection, ours)
-            )
+            have, want = ({row[1] for row in db.execute(f"PRAGMA table_info({table})")} for db in (connection, ours))
             yield from (f"{table}.{column}" for column in want - have)
 
 

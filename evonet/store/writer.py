@@ -19,7 +19,18 @@ from evonet.job import Job, Measures, Outcome, Scored, Start
 from evonet.store.ballast import is_full, release, reserve
 from evonet.store.folder import Fill, check_whole, create_folder
 from evonet.store.lock import RunLock
-from evonet.store.rows import BIRTHS, KIND_OF, MEASURES, DecisionKind, State, columns_of, decision_of, outcome_of, same, to_json
+from evonet.store.rows import (
+    BIRTHS,
+    KIND_OF,
+    MEASURES,
+    DecisionKind,
+    State,
+    columns_of,
+    decision_of,
+    outcome_of,
+    same,
+    to_json,
+)
 from evonet.store.schema import DATABASE, connect, find_database, reading
 
 _MEASURED = f"SELECT decision, rung, {', '.join(MEASURES)} FROM evaluation"  # noqa: S608 - our own names
@@ -90,7 +101,8 @@ class RunWriter:
     @property
     def epoch(self) -> int:
         """The number of this driver among those of the run, from 1."""
-        return self._epoch
+        epoch: int = self._epoch
+        return epoch
 
     @property
     def commit_seconds(self) -> float:

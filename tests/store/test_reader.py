@@ -245,7 +245,9 @@ def test_a_newer_run_is_read_as_far_as_it_has_what_is_read(closed, alter):
 
 def test_missing_table(closed, alter):
     alter(closed, "DROP TABLE event")
-    with pytest.raises(StoreError, match=r"run\.db: damaged, no table event\. Restore the whole run folder from a copy"):
+    with pytest.raises(
+        StoreError, match=r"run\.db: damaged, no table event\. Restore the whole run folder from a copy"
+    ):
         open_run(closed)
 
 

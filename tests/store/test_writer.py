@@ -266,7 +266,10 @@ def test_the_driver_checks_the_whole_file(family):
     page = 4096 * (len(damaged) // 4096 // 2)
     damaged[page : page + 64] = b"\xff" * 64
     database.write_bytes(damaged)
-    with pytest.raises(StoreError, match=r"run\.db: .*(damaged|malformed).*Restore the whole run folder from a copy, or see .*`evonet doctor .*run`"):
+    with pytest.raises(
+        StoreError,
+        match=r"run\.db: .*(damaged|malformed).*Restore the whole run folder .*, or see .*`evonet doctor .*run`",
+    ):
         RunWriter.open(family.path)
     with pytest.raises(StoreError, match=r"damaged|malformed"):  # and lets the lock go
         RunWriter.open(family.path)
