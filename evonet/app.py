@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
-from evonet.config import RunConfig, parse_config, seed_genomes, to_toml
-from evonet.errors import GenomeError, Interrupted, RunExists, WorkersError
+from evonet.changes import check_resume, check_trust, differences, listed
+from evonet.config import RunConfig, overridden, parse_config, seed_genomes, to_toml
+from evonet.errors import ConfigError, DiskFull, GenomeError, Interrupted, RunExists, StoreError, WorkersError
 from evonet.evaluation.settings import VERSION, EvaluationSettings
-from evonet.evolution.loop import Progress, run
-from evonet.evolution.search import Search
+from evonet.evolution.interventions import Configure, Pause, Written, describe, scheduled
 from evonet.genome import Genome
-from evonet.plan import Budget, expand, fit
-from evonet.provenance import provenance
-from evonet.store import Decision, RunWriter, open_run
-from evonet.training.data import DataSet, load_data
-from evonet.workers import make_workers
+from evonet.inbox import FolderInbox
+from evonet.provenance import machine, package_versions, provenance
+from evonet.store import Event, Run, RunWriter, open_run
+from evonet.store.ballast import is_full
+
+# Torch, DEAP and Ray come in where they are used: a driver that finds the run locked has to say so at once.
+if TYPE_CHECKING:
+    from evonet.evolution.loop import Progress
+    from evonet.evolution.search import Search
+    from evonet.evolution.terms import Terms
+    from evonet.training.data import DataSet
 
 FACTORY = "evonet.evaluation.factory:make_evaluator"  # by name: the driver itself needs no torch
-Watch = Callable[[Progress], None]
+Watch = Callable[["Progress"], None]
 Stop = Callable[[], bool]
 
 
@@ -41,10 +48,10 @@ def start(
         Interrupted: `stop` said so; the run can be resumed.
         ConfigError, GenomeError, DataError, StoreError, WorkersError: see there.
     """
-    data = _load(config)
-    with _create(config, path, name) as writer:
+    data = load(config)
+    with _create(config, data, path, name) as writer:
         opened(writer.path)
-        _drive(config, data, writer, past=(), watch=watch, stop=stop)
+        _drive(config, data, writer, watch=watch, stop=stop)
         return writer.path
 
 
@@ -57,35 +64,74 @@ def resume(
     until: int | None,
     watch: Watch,
     stop: Stop,
+    changes: Sequence[str] = (),
+    trust_code: bool = False,
 ) -> None:
     """Go on with the run in `path` to the end that its configuration names, or until `until` individuals are born.
 
     There is nothing to do if it is finished.
 
+    Args:
+        changes: overrides such as "workers.count=4", of keys that change no result, or of search.individuals.
+        trust_code: import what the stored configuration names as "module:function".
+
     Raises:
-        RunLocked: another driver holds it.
+        RunLocked: another driver holds it; said before anything is loaded.
+        ConfigError: a change that only a fork can bear, or code that nobody trusts.
         StoreError: it is no run, it is damaged, or this evonet decides otherwise than the one that began it.
-        Interrupted, DataError, WorkersError: as in `start`.
+        Interrupted, DataError, WorkersError, DiskFull: as in `start`.
     """
     with open_run(path) as record:
-        config = parse_config(record.config, f"{path}: stored configuration")
-        if record.state == "finished" or (until is not None and record.counts().individuals >= until):
+        done = record.state == "finished" or (until is not None and record.counts().individuals >= until)
+        if done and not changes:
             return
-    config = override_workers(override_data(config, data_dir), count=workers, address=address)
-    data = _load(config)
-    enough = False
+        check_trust((record.first_config, record.config), str(path), trusted=trust_code)
+    with RunWriter.open(path) as writer:
+        with open_run(path) as record:
+            config = _changed(record, writer, changes)
+        config = override_workers(override_data(config, data_dir), count=workers, address=address)
+        data = load(config)
+        enough = False
 
-    def watch_births(progress: Progress) -> None:
-        nonlocal enough
-        enough = until is not None and progress.births >= until
-        watch(progress)
+        def watch_births(progress: Progress) -> None:
+            nonlocal enough
+            enough = until is not None and progress.births >= until
+            watch(progress)
 
-    with RunWriter.open(path) as writer, open_run(path) as record:
-        try:
-            _drive(config, data, writer, past=record.decisions(), watch=watch_births, stop=lambda: enough or stop())
-        except Interrupted:
-            if not enough:
-                raise
+        with open_run(path) as record:
+            _note_machine(record, writer)
+            try:
+                _drive(config, data, writer, record=record, watch=watch_births, stop=lambda: enough or stop())
+            except Interrupted:
+                if not enough:
+                    raise
+
+
+def _changed(record: Run, writer: RunWriter, changes: Sequence[str]) -> RunConfig:
+    """The stored configuration with `changes`; those that change what the search does are written down first."""
+    stored = parse_config(record.config, f"{record.path}: stored configuration")
+    config = overridden(stored, changes)
+    if not check_resume(stored, config, record.path):
+        return config
+    if record.first_finish() is not None or record.state == "finished":
+        last = record.counts().individuals // record.population
+        raise ConfigError(
+            f"{record.path}: search.individuals cannot change any more, the best are being finished or are done. Go on "
+            f"from before that: `evonet fork {record.path} --generation {last} --set search.individuals="
+            f"{config.search.individuals}`."
+        )
+    change = Configure(config=to_toml(replace(stored, search=config.search)))
+    text = f"{describe(change)}: {listed(differences(stored, config))}"
+    writer.event("configure", text, record.counts().issued, Written(change=change))
+    return config
+
+
+def _note_machine(record: Run, writer: RunWriter) -> None:
+    """Where this driver is another than the run began on, for whoever wonders about bits later."""
+    here = {"machine": machine(), "packages": package_versions()}
+    there = {name: record.provenance.get(name) for name in here}
+    if here != there:
+        writer.event("resumed", "on another machine or with other packages than before", None, here)
 
 
 def override_workers(config: RunConfig, *, count: int | None, address: str | None) -> RunConfig:
@@ -124,18 +170,39 @@ def stop_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def _create(config: RunConfig, path: Path | None, name: str) -> RunWriter:
-    text, origin = to_toml(config), provenance()
+def _create(config: RunConfig, data: DataSet, path: Path | None, name: str) -> RunWriter:
+    text, origin = to_toml(config), provenance() | {"data": data.fingerprint, "evaluation": VERSION}
     size, seed = config.search.population, config.run.seed
 
     def create(folder: Path) -> RunWriter:
         return RunWriter.create(folder, config=text, seed=seed, population=size, provenance=origin)
 
-    if path is not None:
+    if path is None:
+        return in_next_folder(Path("runs"), name, create)
+    try:
         return create(path)
-    while True:  # somebody else may take the number between the look and the rename; then take the next
+    except RunExists as e:
+        raise RunExists(f"{e}.{_against(path, config)}") from e
+
+
+def _against(path: Path, config: RunConfig) -> str:
+    """How `config` differs from that of the run at `path`, if there is one."""
+    with suppress(StoreError, ConfigError, GenomeError), open_run(path) as run:
+        stored = parse_config(run.config, str(path), known_only=True)
+        found = listed(differences(stored, config))
+        return (
+            f" Its configuration differs from this one (there -> here): {found}."
+            if found
+            else (" Its configuration is the same.")
+        )
+    return ""
+
+
+def in_next_folder(runs: Path, name: str, create: Callable[[Path], RunWriter]) -> RunWriter:
+    """What `create` makes of the next numbered folder; another process may take the number before, then the next."""
+    while True:
         try:
-            return create(next_folder(Path("runs"), name))
+            return create(next_folder(runs, name))
         except RunExists:
             continue
 
@@ -147,7 +214,9 @@ def next_folder(runs: Path, name: str) -> Path:
     return runs / f"{number:04d}-{name}"
 
 
-def _load(config: RunConfig) -> DataSet:
+def load(config: RunConfig) -> DataSet:
+    from evonet.training.data import load_data
+
     return load_data(config.data.spec, config.data.dir or None)
 
 
@@ -163,45 +232,125 @@ def evaluation_settings(config: RunConfig) -> EvaluationSettings:
 
 
 def _drive(
-    config: RunConfig,
-    data: DataSet,
-    writer: RunWriter,
-    *,
-    past: Iterator[Decision] | tuple[()],
-    watch: Watch,
-    stop: Stop,
+    config: RunConfig, data: DataSet, writer: RunWriter, *, record: Run | None = None, watch: Watch, stop: Stop
 ) -> None:
-    settings = msgspec.msgpack.encode(evaluation_settings(config))
-    search = Search(
-        config.search,
-        config.score,
-        limits=config.genes,
-        seed=config.run.seed,
-        context=_context(settings, data, config.workers.threads),
-        brief_examples=config.search.rungs[0] * config.training.batch,
-        admit=_admission(config, data),
-        weights=writer.start_of,
-        genomes=seed_genomes(config),
-    )
-    args = (settings, *data.arrays())
+    """Drive the run of `writer` by `config`; `record` is its past, as far as there is one."""
+    from evonet.evolution.loop import run
+    from evonet.workers import make_workers
+
+    events = list(record.events()) if record else []
+    total = record.counts().issued if record else 0
+    first = parse_config(record.first_config, f"{record.path}: stored configuration") if record else config
+    search = make_search(first, data, writer, events)
     try:
+        args = (msgspec.msgpack.encode(evaluation_settings(config)), *data.arrays())
         with make_workers(config.workers, FACTORY, args, on_attempt=writer.attempt) as workers:
-            run(search, workers, writer, past=past, progress=watch, should_stop=stop)
-    except (KeyboardInterrupt, Interrupted):
+            run(
+                search,
+                workers,
+                writer,
+                past=record.past() if record else (),
+                checked=sample_of(total),
+                inbox=_inbox(writer, data, events),
+                pauses=_pauses(events, record, search),
+                progress=watch,
+                should_stop=stop,
+            )
+    except (KeyboardInterrupt, Interrupted) as e:
         writer.set_state("stopped")
-        raise Interrupted(f"stopped; go on with: evonet resume {writer.path}") from None
+        said = str(e).removesuffix("; resume to go on.") or "stopped"
+        raise Interrupted(f"{said}; go on with: evonet resume {writer.path}") from None
     except WorkersError as e:
         writer.set_state("stopped")
         raise WorkersError(f"{e} Go on with: evonet resume {writer.path}") from e
+    except (DiskFull, OSError) as e:
+        if isinstance(e, OSError) and not is_full(e, writer.path):
+            raise
+        writer.give_up(str(e))
+        if isinstance(e, DiskFull):
+            raise
+        raise DiskFull(f"{e}. All that was recorded is safe: make room, then `evonet resume {writer.path}`") from e
 
 
-def _context(settings: bytes, data: DataSet, threads: int) -> str:
+def make_search(first: RunConfig, data: DataSet, writer: RunWriter, events: Sequence[Event] = ()) -> Search:
+    """The search of a run at its decision 0, which knows of the interventions that its `events` hold."""
+    from evonet.evolution.search import Search
+
+    terms = terms_of(first, data)
+    search = Search(
+        terms.settings,
+        terms.score,
+        limits=terms.limits,
+        seed=terms.seed,
+        context=terms.context,
+        brief_examples=terms.brief_examples,
+        admit=terms.admit,
+        weights=writer.start_of,
+        genomes=seed_genomes(first),
+        terms=lambda text: terms_of(parse_config(text, f"{writer.path}: stored configuration"), data),
+        measured=writer.measured,
+    )
+    for event in events:
+        change = scheduled(event.kind, event.decision, event.data)
+        if change is not None:
+            search.intervene(change.change, at=change.decision)
+    return search
+
+
+def terms_of(config: RunConfig, data: DataSet) -> Terms:
+    """What a search decides by under `config`."""
+    from evonet.evolution.terms import Terms
+
+    return Terms(
+        settings=config.search,
+        score=config.score,
+        limits=config.genes,
+        seed=config.run.seed,
+        context=context_of(config, data),
+        brief_examples=config.search.rungs[0] * config.training.batch,
+        admit=_admission(config, data),
+    )
+
+
+def context_of(config: RunConfig, data: DataSet) -> str:
     """All that an outcome depends on beside its job; the number of threads changes the order of sums, and so bits."""
-    return f"{VERSION}:{data.fingerprint}:{hashlib.sha256(settings).hexdigest()}:{threads}"
+    settings = msgspec.msgpack.encode(evaluation_settings(config))
+    return f"{VERSION}:{data.fingerprint}:{hashlib.sha256(settings).hexdigest()}:{config.workers.threads}"
+
+
+def sample_of(total: int) -> Callable[[int], bool]:
+    """Which of `total` past decisions a resume works out again: all of some thousands, else some of everywhere.
+
+    A decision takes a millisecond or two to vary and expand, so all of 100,000 would take minutes. Those at the end
+    count most: they come of the pools that all outcomes before them made.
+    """
+    if total <= 1024:
+        return lambda _: True
+    stride = total // 256
+    return lambda n: n < 128 or n >= total - 384 or n % stride == 0
+
+
+def _inbox(writer: RunWriter, data: DataSet, events: Sequence[Event]) -> FolderInbox:
+    requests = [event.data.get("request") for event in events if isinstance(event.data, dict)]
+    known = {name for name in requests if isinstance(name, str)}
+    return FolderInbox(writer.path, known=known, epoch=writer.epoch, shape=(data.input, data.classes))
+
+
+def _pauses(events: Sequence[Event], record: Run | None, search: Search) -> list[int]:
+    """Births at which the run was asked to pause and has not come to yet."""
+    births = record.counts().individuals if record else 0
+    found = []
+    for event in events:
+        if event.kind == "pause" and isinstance(event.data, dict):
+            generation = msgspec.convert(event.data["change"], Pause).generation
+            found += [generation * search.settings.population] if generation is not None else []
+    return [at for at in found if at > births]
 
 
 def _admission(config: RunConfig, data: DataSet) -> Callable[[Genome], Genome | None]:
     """A genome fitted to the data's shape, or None if it does not expand within what an evaluator accepts; pure."""
+    from evonet.plan import Budget, expand, fit
+
     limits = config.budget
     budget = Budget(macs=limits.macs, weights=limits.weights, neurons=limits.neurons)
 

@@ -84,6 +84,14 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     return config
 
 
+def overridden(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
+    """`config` with overrides laid over it, as in `load_config`; relative paths mean from the current folder."""
+    raw = tomllib.loads(to_toml(config))
+    for override in overrides:
+        _merge(raw, _absolute(_parse_override(override), Path.cwd()))
+    return _checked(_with_codes(records.convert(raw, RunConfig, "--set")), "--set")
+
+
 def parse_config(text: str, where: str, *, known_only: bool = False) -> RunConfig:
     """The configuration that `to_toml` wrote; `where` names its origin in messages.
 

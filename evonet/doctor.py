@@ -1,4 +1,4 @@
-"""Whether this machine has what evonet needs: a line per check, each with what to do."""
+"""Whether this machine has what evonet needs, and whether a run is whole: a line per check, each with what to do."""
 
 import os
 import sqlite3
@@ -11,6 +11,9 @@ import msgspec
 
 from evonet.errors import EvonetError
 from evonet.provenance import machine, package_versions
+from evonet.store.lock import is_held
+from evonet.store.repair import examine as examine_store
+from evonet.store.schema import VERSION, find_database
 from evonet.training.data import load_data
 
 
@@ -33,6 +36,67 @@ def calibrated() -> str:
 def examine() -> list[Check]:
     """All checks, in the order in which their failures matter."""
     return [*_packages(), _machine(), _torch(), _folder(Path.cwd()), _data()]
+
+
+def examine_run(path: Path) -> list[Check]:
+    """What can be read of a run, and what to do about the rest. Raises StoreError if there is no such file."""
+    database = find_database(path)
+    health = examine_store(database, is_sound)
+    folder = database.parent
+    advice = f"evonet doctor {folder} --repair NEW keeps the decisions that are whole; they are {health.decisions}"
+    if health.version is None:
+        lost = "restore the run folder from a copy; nothing can be read here"
+        return [Check(name="database", ok=False, found=health.faults[0], advice=lost)]
+    known = health.version <= VERSION
+    checks = [
+        Check(
+            name="version",
+            ok=known,
+            found=f"schema {health.version}, this evonet writes {VERSION}",
+            advice="" if known else "go on with it with the evonet that made it, or a newer one; reading works",
+        ),
+        Check(
+            name="integrity",
+            ok=not health.faults,
+            found="; ".join(health.faults) or "every page is in order",
+            advice=advice if health.faults else "",
+        ),
+    ]
+    for table, count in health.tables.items():
+        found = "cannot be read" if count is None else f"{count:,} rows can be read"
+        checks.append(Check(name=f"table {table}", ok=count is not None, found=found))
+    whole = f"{health.decisions:,} of {'?' if health.issued is None else f'{health.issued:,}'} from the first on"
+    checks.append(
+        Check(
+            name="decisions",
+            ok=not health.end,
+            found=f"{whole}, then: {health.end}" if health.end else f"{whole}, with genomes and weights",
+            advice=advice if health.end else "",
+        )
+    )
+    return [*checks, _driver(folder), _waiting(folder)]
+
+
+def is_sound(package: bytes) -> bool:
+    """Whether the checksum of a `.evo` package is right."""
+    from evonet.errors import PackageError
+    from evonet.package.format import VERSIONS
+    from evonet.package.frame import NETWORKS, opened
+
+    try:
+        opened(package, NETWORKS, VERSIONS)
+    except PackageError:
+        return False
+    return True
+
+
+def _driver(folder: Path) -> Check:
+    return Check(name="driver", ok=True, found="at work now" if is_held(folder) else "none at work")
+
+
+def _waiting(folder: Path) -> Check:
+    requests = len(list((folder / "inbox").glob("*.json")))
+    return Check(name="inbox", ok=True, found=f"{requests} requests wait for the driver")
 
 
 def _packages() -> Iterator[Check]:

@@ -7,7 +7,8 @@ EvonetError
 ├── PackageError     exit 5   `.evo` bytes that are damaged or of an unknown version
 ├── StoreError       exit 5   a run folder that is not one, is damaged, or is newer than this evonet
 │   ├── RunExists    exit 2   the folder is already there; nothing is ever overwritten
-│   └── RunLocked    exit 4   another driver holds the run
+│   ├── RunLocked    exit 4   another driver holds the run
+│   └── DiskFull     exit 75  no room to write; all that was recorded is safe, and the run is resumable
 ├── ExportError      exit 1   an export that did not give back the network's own answers
 ├── WorkersError     exit 75  the cluster cannot be reached or gave up; the run is resumable
 └── Interrupted      exit 75  stopped by the user; the run is resumable
@@ -49,6 +50,10 @@ class RunExists(StoreError):  # noqa: N818 - read aloud: "raise RunExists"
 
 class RunLocked(StoreError):  # noqa: N818
     exit_code = 4
+
+
+class DiskFull(StoreError):  # noqa: N818
+    exit_code = 75
 
 
 class ExportError(EvonetError):

@@ -180,15 +180,26 @@ def evaluate(
 
 
 def doctor(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="A run to look at, instead of the machine.")
+    ] = None,
     json: Json = False,
+    repair: Annotated[
+        Path | None, typer.Option("--repair", help="A new folder for what is whole of RUN, which stays as it is.")
+    ] = None,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Measure how fast this machine computes motifs: a [costs] section.")
     ] = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="With --calibrate: a file for the section.")] = None,
 ) -> None:
-    """Whether this machine has what evonet needs; exit code 1 where something is missing."""
-    from evonet.doctor import calibrated, examine
+    """Whether this machine has what evonet needs, or a run is whole; exit code 1 where something is missing."""
+    from evonet.doctor import calibrated, examine, examine_run
 
+    if repair is not None:
+        if run is None:
+            raise typer.BadParameter("--repair NEW needs the run that is to be repaired")
+        _repair(run, repair)
+        return
     if out is not None and not calibrate:
         raise typer.BadParameter("-o FILE holds what --calibrate measures: give both or neither")
     if calibrate:
@@ -200,7 +211,7 @@ def doctor(
 
             write_whole(out, section.encode())
         return
-    checks = examine()
+    checks = examine() if run is None else examine_run(run)
     if json:
         print_json(checks)
     else:
@@ -210,9 +221,20 @@ def doctor(
         raise typer.Exit(1)
 
 
+def _repair(run: Path, target: Path) -> None:
+    from evonet.doctor import is_sound
+    from evonet.store.repair import repair
+
+    kept = repair(run, target, is_sound)
+    print(
+        f"{target}: decisions 0..{kept - 1} of {run}" if kept else f"{target}: no decision of {run}, all is made anew"
+    )
+    print(f"go on with  evonet resume {target}")
+
+
 COMMANDS = (
     ("expand", expand, "evonet expand genomes/dilated.toml --input 1x28x28 --png dilated.png"),
     ("export", export, "evonet export runs/0001-digits --best 1 --out exports/digits --masks"),
     ("eval", evaluate, "evonet eval exports/digits/model.evo --data digits"),
-    ("doctor", doctor, "evonet doctor"),
+    ("doctor", doctor, "evonet doctor, or evonet doctor runs/0001-digits"),
 )

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from evonet import __version__
-from evonet.cli import compressing, exploring, files, packing, reading, running, twins
+from evonet.cli import compressing, exploring, files, histories, packing, reading, running, stepping, twins
 from evonet.errors import EvonetError
 
 
@@ -71,6 +71,8 @@ for name, command, example in (
     *compressing.COMMANDS,
     *packing.COMMANDS,
     *twins.COMMANDS,
+    *histories.COMMANDS,
+    *stepping.COMMANDS,
 ):
     app.command(name, epilog=f"Example: {example}")(command)
 

@@ -23,6 +23,10 @@ DataDir = Annotated[
     Path | None, typer.Option("--data-dir", envvar="EVONET_DATA", help="Folder with data sets.", show_default=False)
 ]
 
+TrustCode = Annotated[
+    bool, typer.Option("--trust-code", help="Import the code that the stored configuration names (module:function).")
+]
+
 
 def run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")],
@@ -45,7 +49,7 @@ def run(
     loaded = app.override_workers(app.override_data(loaded, data_dir), count=workers, address=address)
     with app.stop_signals() as stop, display(loaded, terminal=sys.stdout.isatty()) as watch:
         path = app.start(loaded, run, name=config.stem, watch=watch, stop=stop, opened=_announce)
-    _print_end(path)
+    print_end(path)
 
 
 def resume(
@@ -56,6 +60,15 @@ def resume(
     workers: Workers = None,
     address: Address = None,
     data_dir: DataDir = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change how workers run, data.dir, or search.individuals to go on longer.",
+        ),
+    ] = None,
+    trust_code: TrustCode = False,
 ) -> None:
     """Go on with a run that was stopped or killed; it ends as if nothing had happened."""
     from evonet import app
@@ -67,15 +80,25 @@ def resume(
     with open_run(path) as record:
         config = config_of(record)
     with app.stop_signals() as stop, display(config, terminal=sys.stdout.isatty()) as watch:
-        app.resume(path, workers=workers, address=address, data_dir=data_dir, until=until, watch=watch, stop=stop)
-    _print_end(path)
+        app.resume(
+            path,
+            workers=workers,
+            address=address,
+            data_dir=data_dir,
+            until=until,
+            watch=watch,
+            stop=stop,
+            changes=set or (),
+            trust_code=trust_code,
+        )
+    print_end(path)
 
 
 def _announce(path: Path) -> None:
     print(f"run {path}  (look into it from another terminal: evonet show {shlex.quote(str(path))})", flush=True)
 
 
-def _print_end(path: Path) -> None:
+def print_end(path: Path) -> None:
     """The winner's card, and what to do next."""
     from evonet.report import tables
     from evonet.store import open_run

@@ -6,11 +6,11 @@ the best of each pool are copied to the next in a ring, all at once. This too is
 still a function of the blocks that are complete at n - lag.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from evonet import seeds
 from evonet.evolution.bands import Entry
-from evonet.evolution.rungs import Ladder
+from evonet.evolution.rungs import Ladder, Rated
 from evonet.evolution.selection import mating, survival
 from evonet.evolution.settings import SearchSettings
 
@@ -45,21 +45,56 @@ class Pools:
         """Who may breed in decision n."""
         return self._islands[self._settings.island(n)].mating
 
-    def promote(self, n: int) -> Entry | None:
-        """Who is promoted in decision n, if anybody; asked once, since the answer counts as done."""
-        return self._ladder.promote(self._islands[self._settings.island(n)].pool)
+    def promotable(self, n: int) -> Entry | None:
+        """Who may be promoted in decision n, if anybody."""
+        return self._ladder.promotable(self._islands[self._settings.island(n)].pool)
+
+    def promoted(self, n: int, individual: int) -> None:
+        """Decision n promotes `individual`, which is in its pool."""
+        pool = self._islands[self._settings.island(n)].pool
+        self._ladder.promoted(next(Rated.of(entry) for entry in pool if entry.individual == individual))
 
     def fold(self, scored: Sequence[Entry]) -> None:
         """Take in the next block, in order of decision. An individual counts with its newest evaluation."""
         island = self._islands[self.blocks % len(self._islands)]
-        self._ladder.add(scored)
+        self._ladder.add(map(Rated.of, scored))
         self._settle(island, scored)
-        self._check_stop(max((entry.score for entry in scored), default=float("-inf")))
+        self._check_stop(max((entry.score for entry in scored), default=float("-inf")), self.blocks)
         self.blocks += 1
         self._pair(island)
         if len(self._islands) > 1 and self._migrates():
             self._migrate()
         self._ladder.keep({entry.individual for entry in self.pool})
+
+    def drop(self, individuals: Collection[int]) -> None:
+        """Let `individuals` leave the pools; the next blocks may fill their places."""
+        for island in self._islands:
+            island.pool = tuple(entry for entry in island.pool if entry.individual not in individuals)
+            island.mating = tuple(entry for entry in island.mating if entry.individual not in individuals)
+
+    def adopt(self, settings: SearchSettings, *, seed: int, brief: int) -> None:
+        """Go on by other settings, of as many rungs and islands; pools and mating lists stay until the next block."""
+        self._settings, self._seed, self._brief = settings, seed, brief
+        self._survival, self._mating = survival(settings.survival), mating(settings.mating)
+        self._ladder.share = settings.promote
+        self.halt = None
+        self._check_stop(float("-inf"), self.blocks - 1)
+
+    def score_again(
+        self, again: Callable[[Entry], Entry], history: Iterable[tuple[int, Rated]], *, pareto: bool
+    ) -> None:
+        """Make all scores anew. `history`: the block and the new scores of all scored evaluations so far, in order."""
+        for island in self._islands:
+            island.pool, island.mating = tuple(map(again, island.pool)), tuple(map(again, island.mating))
+        self._best, self._since = float("-inf"), -1
+        past = list(history)
+        for block, rated in past:
+            if rated.score > self._best:
+                self._best, self._since = rated.score, block
+        self._ladder = self._ladder.again((rated for _, rated in past), pareto=pareto)
+        self._ladder.keep({entry.individual for entry in self.pool})
+        self.halt = None
+        self._check_stop(float("-inf"), self.blocks - 1)
 
     def _settle(self, island: Island, coming: Iterable[Entry], *name: str | int) -> None:
         """The island's next pool."""
@@ -85,11 +120,11 @@ class Pools:
             self._settle(island, best[i - 1], "settle", i)  # the first island's come from the last
             self._pair(island, i)
 
-    def _check_stop(self, best: float) -> None:
+    def _check_stop(self, best: float, block: int) -> None:
         target, patience = self._settings.target, self._settings.patience
         if best > self._best:
-            self._best, self._since = best, self.blocks
+            self._best, self._since = best, block
         if target is not None and self._best >= target:
             self.halt = f"the target of {target:g} is reached: {self._best:g}"
-        elif patience and self.blocks - self._since >= patience:
+        elif patience and block - self._since >= patience:
             self.halt = f"no better score in {patience} blocks of {self._settings.block}"

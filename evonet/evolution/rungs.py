@@ -14,10 +14,12 @@ front; Schmucker et al. 2021 ("Multi-objective asynchronous successive halving")
 epsilon-net, better than scalars.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,19 +28,36 @@ from evonet.evolution.bands import Entry
 _LATELY = 32  # promotions that the next one keeps its distance from
 
 
+class Rated(NamedTuple):
+    """What a rung remembers of an evaluation."""
+
+    individual: int
+    rung: int
+    score: float
+    objectives: tuple[float, ...]
+
+    @classmethod
+    def of(cls, entry: Entry) -> Rated:
+        return cls(entry.individual, entry.rung, entry.score, entry.objectives)
+
+
 class Seen(Protocol):
     """What was evaluated at one rung."""
 
     count: int
 
-    def add(self, entry: Entry) -> None: ...
+    def add(self, entry: Rated) -> None: ...
 
     def better(self, entry: Entry) -> int:
         """How many of those seen rank above `entry`, which was seen and kept."""
         ...
 
     def first(self, good: Sequence[Entry]) -> Entry:
-        """The one of `good`, of which there is one at least, to promote; it counts as promoted from now on."""
+        """The one of `good`, of which there is one at least, to promote."""
+        ...
+
+    def promoted(self, entry: Rated) -> None:
+        """This one was."""
         ...
 
     def keep(self, individuals: Collection[int]) -> None:
@@ -53,7 +72,7 @@ class Scores:
         self.count = 0
         self._scores: list[float] = []  # ascending
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Rated) -> None:
         insort(self._scores, entry.score)
         self.count += 1
 
@@ -62,6 +81,9 @@ class Scores:
 
     def first(self, good: Sequence[Entry]) -> Entry:
         return min(good, key=lambda e: (-e.score, e.individual))
+
+    def promoted(self, entry: Rated) -> None:
+        del entry
 
     def keep(self, individuals: Collection[int]) -> None:
         del individuals
@@ -78,7 +100,7 @@ class Dominance:
         self._fewer: np.ndarray | None = None  # [d]: how many have fewer than d dominators; None: to be counted
         self._lately: deque[tuple[float, ...]] = deque(maxlen=_LATELY)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Rated) -> None:
         self._make_room(len(entry.objectives))
         n, new = self.count, np.array(entry.objectives)[:, None]
         old = self._values[:, :n]
@@ -100,9 +122,10 @@ class Dominance:
     def first(self, good: Sequence[Entry]) -> Entry:
         least = min(map(self.dominators, good))
         among = sorted((e for e in good if self.dominators(e) == least), key=lambda e: e.individual)
-        chosen = among[int(np.argmax(self._distances(among)))]  # of equals the first
-        self._lately.append(chosen.objectives)
-        return chosen
+        return among[int(np.argmax(self._distances(among)))]  # of equals the first
+
+    def promoted(self, entry: Rated) -> None:
+        self._lately.append(entry.objectives)
 
     def keep(self, individuals: Collection[int]) -> None:
         self._column = {i: column for i, column in self._column.items() if i in individuals}
@@ -132,11 +155,18 @@ class Ladder:
     """What was seen at each rung but the top one, and who was promoted from it."""
 
     def __init__(self, rungs: int, *, promote: float, pareto: bool) -> None:
+        self.share = promote
         self._seen: list[Seen] = [Dominance() if pareto else Scores() for _ in range(rungs - 1)]
-        self._share = promote
         self._promoted: set[tuple[int, int]] = set()  # (individual, rung it was promoted from)
 
-    def add(self, scored: Iterable[Entry]) -> None:
+    def again(self, past: Iterable[Rated], *, pareto: bool) -> Ladder:
+        """A ladder that has seen `past`, which is this one's under other scores; promotions stay what they were."""
+        fresh = Ladder(len(self._seen) + 1, promote=self.share, pareto=pareto)
+        fresh._promoted = self._promoted
+        fresh.add(past)
+        return fresh
+
+    def add(self, scored: Iterable[Rated]) -> None:
         for entry in scored:
             if entry.rung < len(self._seen):
                 self._seen[entry.rung].add(entry)
@@ -145,20 +175,23 @@ class Ladder:
         for seen in self._seen:
             seen.keep(individuals)
 
-    def promote(self, pool: Sequence[Entry]) -> Entry | None:
-        """The best entry of the pool within the top `promote` of its rung, highest rung first, that was not promoted
-        from there yet, and is from now on. The pool holds what was added and kept.
+    def promotable(self, pool: Sequence[Entry]) -> Entry | None:
+        """The best entry of the pool within the top `share` of its rung, highest rung first, that was not promoted
+        from there yet. The pool holds what was added and kept.
         """
         for rung in reversed(range(len(self._seen))):
             seen = self._seen[rung]
-            places = self._share * seen.count
+            places = self.share * seen.count
             good = [
                 e
                 for e in pool
                 if e.rung == rung and (e.individual, rung) not in self._promoted and seen.better(e) < places
             ]
             if good:
-                chosen = seen.first(good)
-                self._promoted.add((chosen.individual, rung))
-                return chosen
+                return seen.first(good)
         return None
+
+    def promoted(self, entry: Rated) -> None:
+        """Remember that `entry` was promoted from its rung."""
+        self._promoted.add((entry.individual, entry.rung))
+        self._seen[entry.rung].promoted(entry)

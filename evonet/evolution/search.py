@@ -10,11 +10,14 @@ decisions < n) or a block in pool p(n) met a stop rule (a fact about outcomes <=
 of recorded outcomes alone, and decisions are issued in order, so the issued ones are the prefix before the first n
 that fails. A stop found in block b is first seen by n = (b + 1) * block + lag - 1; decisions before that are issued,
 awaited and counted however late they come.
+
+What comes from outside (`interventions`) has a decision too: it takes effect once pool p(n) is there and before
+decision n is taken, so that it finds the same state however early or late it was asked for.
 """
 
 from collections import deque
-from collections.abc import Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -24,18 +27,23 @@ from evonet.evolution.breeding import Admit, Birth, Breeder
 from evonet.evolution.credit import Credits
 from evonet.evolution.drift import shuffled
 from evonet.evolution.finalists import Finalists, by_choice
+from evonet.evolution.interventions import Configure, Cull, Inject, Intervention, Scheduled
 from evonet.evolution.keys import keyed
 from evonet.evolution.pools import Pools
+from evonet.evolution.rungs import Rated
 from evonet.evolution.score import choice_score, is_finite, objectives, score
 from evonet.evolution.settings import ScoreSettings, SearchSettings
+from evonet.evolution.terms import Terms
 from evonet.genome import Genome
-from evonet.genome.code import encode
+from evonet.genome.code import decode, encode
+from evonet.genome.genes import GeneId
 from evonet.genome.ids import ids_of, stamp
 from evonet.genome.sampling import Limits
-from evonet.job import Job, Outcome, Scored, Start
+from evonet.job import Job, Measures, Outcome, Scored, Start
 from evonet.seeds import Stream
 
 FINISH_RUNG = -1
+INJECTED = "inject"  # the operator of a birth by intervention
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +64,13 @@ class Weights(Protocol):
     def __call__(self, individual: int, *, before: int) -> Start | None: ...
 
 
+class Measured(Protocol):
+    """Gives decision, individual, rung and measures of all scored evaluations, in order of decision
+    (`RunWriter.measured`)."""
+
+    def __call__(self) -> Iterable[tuple[int, int, int, Measures]]: ...
+
+
 class Search:
     """Ask with `decide`, answer with `tell`; evaluates nothing itself and keeps no weights.
 
@@ -65,6 +80,8 @@ class Search:
         brief_examples: training examples of one evaluation on the first rung, the unit of the bands; at least 1.
         admit: the genome fitted to the data's shape, or None if it does not expand within the budget; pure.
         genomes: seed genomes, founded first.
+        terms: what the text of a `Configure` means; without it such an intervention is refused.
+        measured: where the search finds measures again when a `Configure` changes the score.
     """
 
     def __init__(
@@ -79,6 +96,8 @@ class Search:
         admit: Admit,
         weights: Weights,
         genomes: Sequence[Genome] = (),
+        terms: Callable[[str], Terms] | None = None,
+        measured: Measured | None = None,
     ) -> None:
         self.settings = settings
         self.score = score
@@ -95,6 +114,10 @@ class Search:
         self._steps = 0
         self._finals: deque[Decision] | None = None  # None while the search goes on
         self._finished: list[Entry] = []
+        self._terms, self._measured = terms, measured
+        self._scheduled: deque[Scheduled] = deque()
+        self._injected: deque[Inject] = deque()
+        self._culled: set[int] = set()
 
     @property
     def pool(self) -> tuple[Entry, ...]:
@@ -126,11 +149,39 @@ class Search:
         """
         if not self.ready():
             raise ValueError(f"decision {self.next} is not ready: tell outcomes first, or the search is over")
-        decision = self._finals.popleft() if self._finals else self._search_decision()
-        self.open[self.next] = decision
-        self.next += 1
-        self._advance()
+        decision = self._finals[0] if self._finals else self._search_decision()
+        self._enter(decision)
         return decision
+
+    def follow(self, decision: Decision) -> None:
+        """Take a recorded decision as it stands: the state after `decide`, without the work of varying genomes.
+
+        Its job needs no starts. Whether `decide` would have said the same is not looked at: the loop checks some of
+        them, and any error among the others changes the pools that those come from.
+
+        Raises:
+            ValueError: not `ready`, or the search is at another number.
+        """
+        job, born = decision.job, decision.kind not in ("promote", "finish")
+        at_hand = job.decision == self.next and (
+            job.individual == self.births if born else job.individual < self.births
+        )
+        if not (at_hand and self.ready()) or self._finals:
+            raise ValueError(f"decision {job.decision} cannot be followed: the search is at decision {self.next}")
+        self._enter(decision)
+
+    def intervene(self, change: Intervention, at: int | None = None) -> int:
+        """Let `change` take effect right before decision `at` (None: the next one), which is returned.
+
+        Raises:
+            ValueError: `at` lies before what is decided or scheduled, or finishing has begun.
+        """
+        n = self.next if at is None else at
+        if self._finals is not None or n < max([self.next, *(s.decision for s in self._scheduled)]):
+            raise ValueError(f"no intervention at decision {n}: the search is at {self.next}, or finishing has begun")
+        self._scheduled.append(Scheduled(n, change))
+        self._advance()
+        return n
 
     def tell(self, outcome: Outcome) -> None:
         """Take in the outcome of an open decision. Only finite `Scored` ones can enter a pool.
@@ -170,7 +221,9 @@ class Search:
             block = range(first, first + size)
             scored = self._taken(block)
             self._credits.fold(block, scored)
-            self._pools.fold(scored)
+            self._pools.fold([entry for entry in scored if entry.individual not in self._culled])
+        while self._scheduled and self._scheduled[0].decision == self.next and self._finals is None:
+            self._apply(self._scheduled.popleft().change)
         if self.stopped() and not self.open and self._finals is None:
             self._finals = deque(self._finishing())
 
@@ -181,44 +234,119 @@ class Search:
     def _taken(self, block: Sequence[int]) -> Sequence[Entry]:
         scored = self._judged([self._news.pop(n) for n in block if n in self._news], self._pools.blocks)
         for entry in scored:
-            self._finalists.consider(entry)
+            if entry.individual not in self._culled:
+                self._finalists.consider(entry)
         return scored
+
+    def _enter(self, decision: Decision) -> None:
+        """All that taking a decision changes, and a function of nothing but the decision and the pool."""
+        job = decision.job
+        match decision.kind:
+            case "finish":
+                assert self._finals  # noqa: S101 - where it comes from
+                self._finals.popleft()
+            case "promote":
+                self._pools.promoted(job.decision, job.individual)
+            case "seed" | "found" | "breed":
+                self.births += 1
+                if decision.operator == INJECTED:
+                    self._injected.popleft()
+                if decision.parents:
+                    mating = self._pools.mating(job.decision)
+                    parents = [entry for entry in mating if entry.individual in decision.parents]
+                    self._credits.born(job.decision, decision.operator, parents)
+        if decision.kind != "finish":
+            self._steps += job.steps
+        self.open[self.next] = decision
+        self.next += 1
+        self._advance()
+
+    def _apply(self, change: Intervention) -> None:
+        match change:
+            case Inject():
+                self._injected.append(change)
+            case Cull(individuals=individuals):
+                self._culled.update(individuals)
+                self._pools.drop(self._culled)
+                self._finalists.drop(self._culled)
+            case Configure(config=config):
+                if self._terms is None:
+                    raise ValueError("a Configure needs to know what its text means: give `terms`")
+                self._adopt(self._terms(config))
+
+    def _adopt(self, terms: Terms) -> None:
+        """Go on by other terms. What operators have gained is counted anew where it was gained by other rules."""
+        before, self.settings, self.score = (self.settings, self.score), terms.settings, terms.score
+        self._seed, self._context = terms.seed, terms.context
+        self._breeder = Breeder(terms.settings, terms.limits, seed=terms.seed, admit=terms.admit)
+        self._pools.adopt(terms.settings, seed=terms.seed, brief=terms.brief_examples)
+        rules = [(score, settings.rates, settings.adapt) for settings, score in (before, (self.settings, self.score))]
+        if rules[0] != rules[1]:
+            self._credits = Credits(terms.settings.rates, adapt=terms.settings.adapt)
+        if before[1] != terms.score:
+            self._score_again()
+        if before[1] != terms.score or before[0].finish_best != terms.settings.finish_best:
+            self._finalists.reconsider(self._pools.pool, keep=terms.settings.finish_best)
+
+    def _score_again(self) -> None:
+        """Scores are derived: every one that the search holds is made anew from the recorded measures."""
+        if self._measured is None:
+            raise ValueError("a Configure that changes the score needs the recorded measures: give `measured`")
+        folded = self._pools.blocks * self.settings.block
+        entries = [*self._pools.pool, *self._news.values(), *self._finalists.held, *filter(None, [self.best])]
+        wanted = {entry.decision for entry in entries}
+        found: dict[int, Measures] = {}
+        history: list[tuple[int, Rated]] = []  # with its block, all that a pool has seen
+        for decision, individual, rung, measures in self._measured():
+            if decision < folded:
+                value, values = score(measures, self.score), objectives(measures, self.score)
+                history.append((decision // self.settings.block, Rated(individual, rung, value, values)))
+            if decision in wanted:
+                found[decision] = measures
+
+        def again(entry: Entry) -> Entry:
+            return msgspec.structs.replace(entry, **_derived(found[entry.decision], self.score))
+
+        self._news = {n: again(entry) for n, entry in self._news.items()}
+        self.best = again(self.best) if self.best else None
+        self._pools.score_again(again, history, pareto=self.score.kind == "pareto")
+        self._finalists.score_again(again)
 
     def _search_decision(self) -> Decision:
         n, every = self.next, self.settings.promote_every
-        considers = n >= self.settings.founders and n % every == every - 1
-        entry = self._pools.promote(n) if considers else None
-        decision = self._born(self._birth(n)) if entry is None else self._promotion(entry)
-        self._steps += decision.job.steps
-        return decision
+        considers = n >= self.settings.founders and n % every == every - 1 and not self._injected
+        entry = self._pools.promotable(n) if considers else None
+        return self._born(self._birth(n)) if entry is None else self._promotion(entry)
 
     def _birth(self, n: int) -> Birth:
         if n < len(self._genomes):
             return Birth("seed", self._genomes[n], (), "seed")
+        if self._injected:
+            return Birth("seed", decode(self._injected[0].genome), (), INJECTED)
         mating = self._pools.mating(n)
         if n < self.settings.founders or not mating:
             return self._breeder.found(n)
-        birth = self._breeder.breed(n, mating, self._credits.rates)
-        if birth.parents:
-            self._credits.born(n, birth.operator, birth.parents)
-        return birth
+        return self._breeder.breed(n, mating, self._credits.rates)
 
     def _born(self, birth: Birth) -> Decision:
         heirs = birth.parents if self.settings.inherit else ()
         genome = stamp(birth.genome, self.births)
+        code, ids = encode(genome), ids_of(genome)
+        starts = tuple(map(self._start, heirs))
+        if birth.operator == INJECTED and self._injected[0].package:
+            starts = (injected_start(self._injected[0], ids),)
         job = Job(
             decision=self.next,
             individual=self.births,
             rung=0,
-            genome=encode(genome),
-            ids=ids_of(genome),
-            starts=tuple(map(self._start, heirs)),
+            genome=code,
+            ids=ids,
+            starts=starts,
             steps=self.settings.rungs[0],
             seen=max((parent.seen for parent in heirs), default=0),  # of two lineages the longer one counts
             seed=0,
             key="",
         )
-        self.births += 1
         parents = tuple(parent.individual for parent in birth.parents)
         job = keyed(job, self._seed, self._context)
         return Decision(job=job, kind=birth.kind, parents=parents, operator=birth.operator)
@@ -270,9 +398,21 @@ class Search:
             genome=job.genome,
             ids=job.ids,
             seen=measures.seen,
-            score=score(measures, self.score),
-            choice=choice_score(measures, self.score),
             long_share=measures.long_share,
             bytes=measures.bytes,
-            objectives=objectives(measures, self.score),
+            **_derived(measures, self.score),
         )
+
+
+def injected_start(change: Inject, ids: tuple[GeneId, ...]) -> Start:
+    """The weights of an injected package, its genes those of the individual that it becomes."""
+    return Start(genome=change.genome, ids=ids, package=change.package, shadow=b"")
+
+
+def _derived(measures: Measures, settings: ScoreSettings) -> dict[str, Any]:
+    """The fields of an entry that follow from its measures."""
+    return {
+        "score": score(measures, settings),
+        "choice": choice_score(measures, settings),
+        "objectives": objectives(measures, settings),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -33,8 +34,9 @@ class RunLock:
                 f"{folder}: another driver holds this run ({holder or 'unknown process'}); "
                 "stop that one first, or only look: `evonet status`, `evonet watch`"
             )
-        self._file.truncate()
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        with contextlib.suppress(OSError):  # the lock is held, with or without room for a name
+            self._file.truncate()
+            self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 
     def release(self) -> None:
         self._file.close()

@@ -6,6 +6,7 @@ write-ahead log from being folded back.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 import tempfile
@@ -19,6 +20,7 @@ from evonet.errors import StoreError
 from evonet.job import Measures
 from evonet.store.lock import is_held
 from evonet.store.rows import (
+    BARE,
     KIND_OF,
     MEASURES,
     Ancestor,
@@ -30,10 +32,13 @@ from evonet.store.rows import (
     State,
     decision_of,
 )
-from evonet.store.schema import check, connect, find_database, has_log, log_of, reading
+from evonet.store.schema import VERSION, advice, check, connect, find_database, has_log, log_of, reading, version_of
 
 PAGE = 512
+# A folder that is read-only, or a disk without room for the index of the log.
+_NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 _LIGHT = "SELECT d.*, x'' AS package, x'' AS shadow FROM decision d "
+_BARE = f"SELECT {', '.join('d.' + c for c in BARE)}, x'' AS package, x'' AS shadow, '[]' AS rounds FROM decision d "  # noqa: S608
 _HEAVY = (
     "SELECT d.*, ifnull(w.package, x'') AS package, ifnull(w.shadow, x'') AS shadow "
     "FROM decision d LEFT JOIN weights w ON w.decision = d.decision "
@@ -41,12 +46,18 @@ _HEAVY = (
 
 
 def open_run(path: Path | str) -> Run:
-    """Open a run folder, or its `run.db`, for reading. Raises StoreError if it is no run, damaged, or newer."""
+    """Open a run folder, or its `run.db`, for reading.
+
+    A run of a newer evonet is opened if it has what is read here. Raises StoreError if it is no run, or damaged.
+    """
     return Run(find_database(path))
 
 
 class Run:
-    """A run as it is now; a context manager. A live run may grow between two questions."""
+    """A run as it is now; a context manager. A live run may grow between two questions.
+
+    `config` is the configuration in force, `first_config` the one that decision 0 was taken by.
+    """
 
     def __init__(self, database: Path) -> None:
         """Not for callers: use `open_run`."""
@@ -55,11 +66,14 @@ class Run:
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._db = self._connect()
         try:
-            check(self._db, database)
+            check(self._db, database, newer=True)
             row = self._rows("SELECT * FROM run")
             if not row:
-                raise StoreError(f"{database}: damaged, table run is empty; restore the whole run folder from a copy")
-            self.config: str = row[0]["config"]
+                raise StoreError(f"{database}: damaged, table run is empty. {advice(database)}")
+            self.version = version_of(self._db)
+            self.newer = self.version > VERSION
+            self.first_config: str = row[0]["config"]
+            self.config = self._newest_config() or self.first_config
             self.config_digest: str = row[0]["config_digest"]
             self.seed: int = row[0]["seed"]
             self.population: int = row[0]["population"]
@@ -101,6 +115,10 @@ class Run:
     def decisions(self, *, weights: bool = False) -> Iterator[Decision]:
         """All decisions in their order. Without `weights`, packages and shadows are b""."""
         return self._decisions("d.decision > ? ORDER BY d.decision LIMIT ?", _HEAVY if weights else _LIGHT)
+
+    def past(self) -> Iterator[Decision]:
+        """As `decisions`, without rounds: what a search is brought back with. Read twice as fast."""
+        return self._decisions("d.decision > ? ORDER BY d.decision LIMIT ?", _BARE)
 
     def failures(self) -> Iterator[Decision]:
         """Decisions that ended Diverged, Rejected or Lost, in order."""
@@ -167,6 +185,68 @@ class Run:
         sql = "SELECT decision, attempt, worker, reason, at FROM attempt ORDER BY decision, attempt, rowid"
         return [Attempt(*row) for row in self._rows(sql)]
 
+    def history_of(self, individual: int) -> list[Decision]:
+        """All decisions on one individual in order, with packages and shadows."""
+        self._check_individual(individual)
+        rows = self._rows(f"{_HEAVY} WHERE d.individual = ? ORDER BY d.decision", individual)
+        with reading(self._database):
+            return [decision_of(row) for row in rows]
+
+    def promoted(self) -> Iterator[tuple[int, int, Measures]]:
+        """Individual, rung and measures of all scored evaluations, finishing aside, of those scored above rung 0."""
+        columns = ", ".join(MEASURES)
+        sql = (
+            f"SELECT individual, rung, {columns} FROM evaluation WHERE outcome = 'scored' AND rung >= 0 AND individual "  # noqa: S608
+            "IN (SELECT individual FROM evaluation WHERE kind = 'promote' AND outcome = 'scored') ORDER BY decision"
+        )
+        for individual, rung, *values in map(tuple, self._rows(sql)):
+            yield individual, rung, Measures(**dict(zip(MEASURES, values, strict=True)))
+
+    @property
+    def epoch(self) -> int:
+        """The number of the newest driver."""
+        epoch: int = self._rows("SELECT epoch FROM run")[0]["epoch"]
+        return epoch
+
+    def births(self, first: int, count: int) -> list[int]:
+        """The decisions that gave birth to individuals `first`, `first` + 1, ..., as far as they are born."""
+        sql = "SELECT decision FROM individual WHERE id >= ? ORDER BY id LIMIT ?"
+        return [row["decision"] for row in self._rows(sql, first, count)]
+
+    def first_open(self, before: int) -> int | None:
+        """The first decision below `before` without an outcome."""
+        sql = "SELECT min(decision) AS n FROM evaluation WHERE outcome IS NULL AND decision < ?"
+        found: int | None = self._rows(sql, before)[0]["n"]
+        return found
+
+    def first_finish(self) -> int | None:
+        """The first decision that finishes an individual."""
+        sql = "SELECT min(decision) AS n FROM evaluation WHERE kind = 'finish'"
+        found: int | None = self._rows(sql)[0]["n"]
+        return found
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Within, all answers are of one moment. Not for long: a live driver's log cannot be folded back meanwhile."""
+        with reading(self._database):
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
+
+    def rows_of(self, table: str, columns: str, where: str, *values: object) -> Iterator[tuple[object, ...]]:
+        """Raw rows, for a copy; names and condition are the caller's own, never from data."""
+        with reading(self._database):
+            for row in self._db.execute(f"SELECT {columns} FROM {table} WHERE {where}", values):  # noqa: S608
+                yield tuple(row)
+
+    def _newest_config(self) -> str | None:
+        sql = (
+            "SELECT json_extract(data, '$.change.config') AS text FROM event WHERE kind = 'configure' ORDER BY id DESC"
+        )
+        return next((row["text"] for row in self._rows(sql + " LIMIT 1")), None)
+
     def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
         with reading(self._database):
             return self._db.execute(sql, values).fetchall()
@@ -222,7 +302,7 @@ class Run:
             try:
                 return _try(database, "mode=ro")
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                if error.sqlite_errorcode & 0xFF not in _NO_INDEX:
                     raise
             if not has_log(database):
                 return _try(database, "mode=ro&immutable=1")

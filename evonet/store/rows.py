@@ -20,6 +20,11 @@ State = Literal["running", "stopped", "finished", "failed"]
 
 BIRTHS = ("found", "seed", "breed")
 MEASURES = Measures.__struct_fields__
+#: Columns of the view `decision` that a search is brought back with.
+BARE = (
+    *("decision", "individual", "kind", "operator", "rung", "steps", "seen_before", "seed", "key", "outcome"),
+    *("cached_from", "seconds", "step", "reason", "cause", "attempts", *MEASURES, "genome", "ids", "parents"),
+)
 KIND_OF: dict[type, OutcomeKind] = {Scored: "scored", Diverged: "diverged", Rejected: "rejected", Lost: "lost"}
 
 

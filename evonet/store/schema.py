@@ -6,6 +6,7 @@ decision too: `individual.decision` names it, and its kind, operator and parents
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,30 +134,61 @@ def reading(database: Path) -> Iterator[None]:
     except (sqlite3.Error, msgspec.MsgspecError) as error:
         raise StoreError(
             f"{database}: expected the database of a run, cannot read it: {error}. "
-            "If it was cut or damaged, restore the whole run folder from a copy"
+            f"If it was cut or damaged: {advice(database)}"
         ) from error
 
 
-def check(connection: sqlite3.Connection, database: Path) -> None:
-    """Raises StoreError unless the file is a run of a version this code reads, with all its tables."""
+def advice(database: Path) -> str:
+    """What to do about damage."""
+    return (
+        f"Restore the whole run folder from a copy, or see what is left: `evonet doctor {database.parent}`, "
+        "with --repair NEW into a new folder"
+    )
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def check(connection: sqlite3.Connection, database: Path, *, newer: bool = False) -> None:
+    """Raises StoreError unless the file is a run of a version this code writes, with all its tables.
+
+    `newer`: one of a newer version will do, if it has all that is read here.
+    """
     with reading(database):
         application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        version = version_of(connection)
         page_size = connection.execute("PRAGMA page_size").fetchone()[0]
     if application != APPLICATION_ID:
         raise StoreError(f"{database}: expected the database of a run, came another file; `evonet ls` lists the runs")
-    if version != VERSION:
+    if version != VERSION and not (newer and version > VERSION):
         raise StoreError(
-            f"{database}: written with schema version {version}, this evonet reads version {VERSION}; "
-            "open it with the evonet that made it, or a newer one"
+            f"{database}: written with schema version {version}, this evonet writes version {VERSION}; "
+            "go on with it with the evonet that made it, or a newer one"
         )
     # SQLite reads a last page that was cut as if zeros followed; with a log, the whole page may still be in there.
     if database.stat().st_size % page_size and not has_log(database):
-        raise StoreError(f"{database}: damaged, cut within a page; restore the whole run folder from a copy")
+        raise StoreError(f"{database}: damaged, cut within a page. {advice(database)}")
     with reading(database):
         names = {row["name"] for row in connection.execute("SELECT name FROM sqlite_schema")}
-    if missing := ", ".join(sorted(TABLES - names)):
-        raise StoreError(f"{database}: damaged, no table {missing}; restore the whole run folder from a copy")
+        lacking = sorted(TABLES - names) or sorted(_lacking_columns(connection) if version != VERSION else ())
+    if lacking and version == VERSION:
+        raise StoreError(f"{database}: damaged, no table {', '.join(lacking)}. {advice(database)}")
+    if lacking:
+        raise StoreError(
+            f"{database}: written with schema version {version}, this evonet reads version {VERSION} and finds no "
+            f"{', '.join(lacking)} in it; open it with the evonet that made it, or a newer one"
+        )
+
+
+def _lacking_columns(connection: sqlite3.Connection) -> Iterator[str]:
+    """What a database of version 1 has and this one has not."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as ours:
+        ours.executescript(SCHEMA)
+        for table in TABLES:
+            have, want = ({row[1] for row in db.execute(f"PRAGMA table_info({table})")} for db in (connection, ours))
+            yield from (f"{table}.{column}" for column in want - have)
 
 
 def log_of(database: Path) -> Path:

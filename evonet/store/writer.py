@@ -14,13 +14,26 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evonet.errors import RunLocked, StoreError
-from evonet.job import Job, Outcome, Scored, Start
-from evonet.store.folder import check_whole, create_folder
+from evonet.errors import DiskFull, RunLocked, StoreError
+from evonet.job import Job, Measures, Outcome, Scored, Start
+from evonet.store.ballast import is_full, release, reserve
+from evonet.store.folder import Fill, check_whole, create_folder
 from evonet.store.lock import RunLock
-from evonet.store.rows import BIRTHS, KIND_OF, DecisionKind, State, columns_of, decision_of, outcome_of, same, to_json
+from evonet.store.rows import (
+    BIRTHS,
+    KIND_OF,
+    MEASURES,
+    DecisionKind,
+    State,
+    columns_of,
+    decision_of,
+    outcome_of,
+    same,
+    to_json,
+)
 from evonet.store.schema import DATABASE, connect, find_database, reading
 
+_MEASURED = f"SELECT decision, individual, rung, {', '.join(MEASURES)} FROM evaluation"  # noqa: S608 - our own names
 _WITH_WEIGHTS = "SELECT d.*, w.package, w.shadow FROM decision d LEFT JOIN weights w ON w.decision = d.decision "
 
 
@@ -45,20 +58,28 @@ class RunWriter:
 
     @classmethod
     def create(
-        cls, path: Path | str, *, config: str, seed: int, population: int, provenance: dict[str, object]
+        cls,
+        path: Path | str,
+        *,
+        config: str,
+        seed: int,
+        population: int,
+        provenance: dict[str, object],
+        fill: Fill = lambda _: None,
     ) -> RunWriter:
         """A new run; the folder appears complete or not at all. Raises RunExists if there is something at `path`.
 
-        An empty folder is nothing: it is taken.
+        An empty folder is nothing: it is taken. `fill` puts a history in (`evonet.store.copying`).
         """
         path = Path(path)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         digest = hashlib.sha256(config.encode()).hexdigest()
         row = (1, config, digest, to_json(provenance), seed, population, "running", 0, created)
         try:
-            lock = create_folder(path, row)
+            lock = create_folder(path, row, fill)
         except (OSError, OverflowError, sqlite3.Error) as error:
-            raise StoreError(f"{path}: cannot create the run: {error}; choose another --run") from error
+            kind = DiskFull if is_full(error, path.parent) else StoreError
+            raise kind(f"{path}: cannot create the run: {error}; choose another --run") from error
         return cls._locked(path, lock)
 
     @classmethod
@@ -70,11 +91,18 @@ class RunWriter:
     @classmethod
     def _locked(cls, folder: Path, lock: RunLock) -> RunWriter:
         try:
+            reserve(folder)
             check_whole(folder / DATABASE)
             return cls(folder, lock)
         except BaseException:
             lock.release()
             raise
+
+    @property
+    def epoch(self) -> int:
+        """The number of this driver among those of the run, from 1."""
+        epoch: int = self._epoch
+        return epoch
 
     @property
     def commit_seconds(self) -> float:
@@ -164,8 +192,23 @@ class RunWriter:
             ids = decision_of(row).ids
         return Start(genome=row["genome"], ids=ids, package=row["package"], shadow=row["shadow"])
 
+    def measured(self) -> Iterator[tuple[int, int, int, Measures]]:
+        """Decision, individual, rung and measures of all Scored evaluations, in order."""
+        with reading(self._database):
+            found = self._db.execute(f"{_MEASURED} WHERE outcome = 'scored' ORDER BY decision")
+            for decision, individual, rung, *values in found:
+                yield decision, individual, rung, Measures(**dict(zip(MEASURES, values, strict=True)))
+
+    def give_up(self, reason: str) -> None:
+        """The disk is full: let the ballast go, and with its room say so in the record, if that helps."""
+        release(self.path)
+        with contextlib.suppress(StoreError):
+            self.set_state("stopped")
+            self.event("disk full", reason)
+
     def close(self) -> None:
         self._db.close()
+        release(self.path)  # kept back while a driver is at work
         self._lock.release()
 
     def __enter__(self) -> RunWriter:
@@ -231,7 +274,8 @@ class RunWriter:
         try:
             yield
         except (sqlite3.Error, OverflowError) as error:
-            raise StoreError(
+            kind = DiskFull if is_full(error, self.path) else StoreError
+            raise kind(
                 f"{self._database}: cannot be written: {error}. All that was recorded is safe: "
                 f"make room or repair, then `evonet resume {self.path}` goes on"
             ) from error

@@ -219,17 +219,35 @@ def test_another_file(closed, content):
 
 def test_newer_schema_names_both_versions(closed, alter):
     alter(closed, "PRAGMA user_version = 9")
-    for opener in (open_run, RunWriter.open):
-        with pytest.raises(
-            StoreError, match=r"schema version 9, this evonet reads version 1; open it with the evonet that"
-        ) as e:
-            opener(closed)
-        assert e.value.exit_code == 5
+    with pytest.raises(
+        StoreError, match=r"schema version 9, this evonet writes version 1; go on with it with the evonet that"
+    ) as e:
+        RunWriter.open(closed)
+    assert e.value.exit_code == 5
+
+
+def test_a_newer_run_is_read_as_far_as_it_has_what_is_read(closed, alter):
+    with open_run(closed) as run:
+        expected = list(run.decisions(weights=True))
+        assert (run.version, run.newer) == (1, False)
+    alter(closed, "PRAGMA user_version = 9")
+    alter(closed, "ALTER TABLE evaluation ADD COLUMN joules REAL")
+    with open_run(closed) as run:
+        assert (run.version, run.newer) == (9, True)
+        assert list(run.decisions(weights=True)) == expected
+    alter(closed, "ALTER TABLE attempt RENAME COLUMN reason TO why")
+    with pytest.raises(StoreError, match=r"version 9, this evonet reads version 1 and finds no attempt\.reason in it"):
+        open_run(closed)
+    alter(closed, "DROP TABLE event")
+    with pytest.raises(StoreError, match=r"version 9, this evonet reads version 1 and finds no event in it"):
+        open_run(closed)
 
 
 def test_missing_table(closed, alter):
     alter(closed, "DROP TABLE event")
-    with pytest.raises(StoreError, match=r"run\.db: damaged, no table event; restore the whole run folder from a copy"):
+    with pytest.raises(
+        StoreError, match=r"run\.db: damaged, no table event\. Restore the whole run folder from a copy"
+    ):
         open_run(closed)
 
 
@@ -257,7 +275,7 @@ def test_truncation_is_refused_or_harmless_never_a_traceback(closed):
 def test_a_cut_that_sqlite_takes_for_zeros(closed):
     os.truncate(closed, closed.stat().st_size - 1024)
     for opener in (open_run, RunWriter.open):
-        with pytest.raises(StoreError, match=r"run\.db: damaged, cut within a page; restore the whole run folder"):
+        with pytest.raises(StoreError, match=r"run\.db: damaged, cut within a page\. Restore the whole run folder"):
             opener(closed)
 
 

@@ -10,6 +10,7 @@ from evonet.store import RunWriter, open_run
 
 def test_created_folder_is_complete_and_says_what_it_is(writer):
     assert sorted(p.name for p in writer.path.iterdir() if not p.name.endswith(("-wal", "-shm"))) == [
+        "ballast",
         "lock",
         "logs",
         "run.db",
@@ -265,7 +266,10 @@ def test_the_driver_checks_the_whole_file(family):
     page = 4096 * (len(damaged) // 4096 // 2)
     damaged[page : page + 64] = b"\xff" * 64
     database.write_bytes(damaged)
-    with pytest.raises(StoreError, match=r"run\.db: .*(damaged|malformed).*restore the whole run folder from a copy"):
+    with pytest.raises(
+        StoreError,
+        match=r"run\.db: .*(damaged|malformed).*Restore the whole run folder .*, or see .*`evonet doctor .*run`",
+    ):
         RunWriter.open(family.path)
     with pytest.raises(StoreError, match=r"damaged|malformed"):  # and lets the lock go
         RunWriter.open(family.path)

@@ -1,0 +1,102 @@
+"""A new run that shares the beginning of another and goes on otherwise.
+
+The cut of generation G is the decision that gave birth to its first individual, number G x population (where that is
+not born and all individuals of the run are: the decision after the last birth). Everything decided before the cut is
+copied with what came of it, weights and interventions included; everything from there on is decided anew. A decision
+is a function of what is copied, so without changes the fork decides and finds what its origin did. Changes are one
+`Configure` at the cut, and what the copied part holds is found by its key: nothing is evaluated twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evonet.app import in_next_folder
+from evonet.changes import check_fork, check_trust, differences, is_free, listed
+from evonet.config import RunConfig, overridden, parse_config, to_toml
+from evonet.errors import StoreError
+from evonet.evolution.interventions import Configure, Written, describe
+from evonet.provenance import provenance
+from evonet.store import Run, RunWriter, open_run
+from evonet.store.copying import Event, copy_history
+
+
+def fork(
+    origin: Path, *, generation: int, path: Path | None, changes: Sequence[str] = (), trust_code: bool = False
+) -> Path:
+    """Make the fork, ready to be resumed; None: the next numbered folder beside its origin. Returns its folder.
+
+    Raises:
+        ConfigError: changes that a fork cannot go on with exactly, or code that nobody trusts.
+        StoreError: the generation is not there, or decisions before it are not done.
+        RunExists: there is something at `path`.
+    """
+    with open_run(origin) as record:
+        check_trust((record.first_config, record.config), str(origin), trusted=trust_code)
+        cut = cut_of(record, generation)
+        before = config_at(record, cut)
+        after = overridden(before, changes)
+        check_fork(before, after, births=min(generation * record.population, record.counts().individuals))
+        events = _events(record, generation, cut, before, after)
+        text, at = record.first_config, datetime.now(UTC).isoformat(timespec="seconds")
+        inherited = {name: record.provenance[name] for name in ("data", "evaluation") if name in record.provenance}
+
+        def create(folder: Path) -> RunWriter:
+            return RunWriter.create(
+                folder,
+                config=text,
+                seed=record.seed,
+                population=record.population,
+                provenance=provenance() | inherited,
+                fill=lambda db: copy_history(record, db, before=cut, at=at, events=events),
+            )
+
+        name = f"{record.path.name.partition('-')[2] or record.path.name}-fork"
+        with create(path) if path else in_next_folder(record.path.absolute().parent, name, create) as writer:
+            writer.set_state("stopped")
+            return writer.path
+
+
+def cut_of(record: Run, generation: int) -> int:
+    """The first decision of `generation` (see the module)."""
+    first = generation * record.population
+    births = record.births(max(0, first - 1), 2)
+    if len(births) == 2 or (first == 0 and births):
+        return births[-1] if first else births[0]
+    count = record.counts().individuals
+    if births and count == first:
+        return births[0] + 1
+    raise StoreError(
+        f"{record.path}: generation {generation} is not reached, expected one in 0..{count // record.population}. "
+        f"Go on first: `evonet resume {record.path}`."
+    )
+
+
+def config_at(record: Run, decision: int) -> RunConfig:
+    """The configuration that decisions right before `decision` were taken by."""
+    text = next((text for n, text in reversed(configs(record)) if n < decision), record.first_config)
+    return parse_config(text, f"{record.path}: stored configuration")
+
+
+def configs(record: Run) -> list[tuple[int, str]]:
+    """(first decision, configuration) in order."""
+    from evonet.evolution.interventions import scheduled
+
+    found = [(-1, record.first_config)]
+    for event in record.events():
+        change = scheduled(event.kind, event.decision, event.data)
+        if change is not None and isinstance(change.change, Configure):
+            found.append((change.decision, change.change.config))
+    return found
+
+
+def _events(record: Run, generation: int, cut: int, before: RunConfig, after: RunConfig) -> list[Event]:
+    where = {"origin": str(record.path.absolute()), "generation": generation, "decision": cut}
+    events: list[Event] = [("fork", f"of {record.path.name} at generation {generation}", cut, where)]
+    if found := differences(before, after):
+        change = Written(change=Configure(config=to_toml(after)))
+        free = " (none changes a result)" if all(is_free(d.key) for d in found) else ""
+        events.append(("configure", f"{describe(change.change)}: {listed(found)}{free}", cut, change))
+    return events
