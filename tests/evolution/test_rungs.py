@@ -8,7 +8,7 @@ from simulation import SMALL, finished, scored
 
 from evonet.evolution.bands import Entry
 from evonet.evolution.front import dominates
-from evonet.evolution.rungs import Dominance, Ladder, Scores
+from evonet.evolution.rungs import Dominance, Ladder, Rated, Scores
 from evonet.evolution.settings import ScoreSettings
 from evonet.seeds import Stream
 
@@ -27,6 +27,14 @@ def entry(individual, *objectives, rung=0):
         bytes=1,
         objectives=objectives,
     )
+
+
+def promote(ladder, pool):
+    """Who is, and counts as promoted from now on."""
+    chosen = ladder.promotable(pool)
+    if chosen is not None:
+        ladder.promoted(Rated.of(chosen))
+    return chosen
 
 
 FEW = st.integers(-4, 4).map(float)
@@ -68,7 +76,7 @@ def test_the_top_share_is_promoted_once_each_whatever_the_order_of_the_pool(entr
     def promoted(pool):
         ladder = Ladder(2, promote=share, pareto=True)
         ladder.add(entries)
-        return [e.individual for e in iter(lambda: ladder.promote(pool), None)]
+        return [e.individual for e in iter(lambda: promote(ladder, pool), None)]
 
     order = promoted(entries)
     counts = {e.individual: sum(dominates(o.objectives, e.objectives) for o in entries) for e in entries}
@@ -85,7 +93,7 @@ def test_among_equals_promotions_spread_along_the_front():
     ladder = Ladder(2, promote=1.0, pareto=True)
     front = [entry(i, float(i), -1000.0 * i) for i in range(9)]
     ladder.add(front)
-    order = [ladder.promote(front).individual for _ in range(9)]
+    order = [promote(ladder, front).individual for _ in range(9)]
     assert order[:5] == [0, 8, 4, 2, 6]
 
 
@@ -94,15 +102,15 @@ def test_the_highest_rung_goes_first_and_the_top_one_goes_nowhere():
     pool = [entry(0, 9.0, 9.0), entry(1, 0.0, 0.0, rung=1), entry(2, 9.0, 9.0, rung=2)]
     ladder.add(pool)
     ladder.keep({0, 1, 2})
-    assert [ladder.promote(pool).individual, ladder.promote(pool).individual, ladder.promote(pool)] == [1, 0, None]
+    assert [promote(ladder, pool).individual, promote(ladder, pool).individual, promote(ladder, pool)] == [1, 0, None]
 
 
 def test_what_has_left_the_pool_still_counts_for_the_others():
     ladder = Ladder(2, promote=0.5, pareto=True)
     ladder.add([entry(i, float(-i), float(-i)) for i in range(9)])
     ladder.keep({3, 5})
-    assert ladder.promote([entry(5, -5.0, -5.0)]) is None
-    assert ladder.promote([entry(3, -3.0, -3.0)]).individual == 3
+    assert promote(ladder, [entry(5, -5.0, -5.0)]) is None
+    assert promote(ladder, [entry(3, -3.0, -3.0)]).individual == 3
 
 
 def test_it_is_cheap_to_remember_many():
