@@ -119,6 +119,12 @@ def test_clones_of_parents_from_another_rung_say_nothing():
     assert rates["grid"] < 0.4
 
 
+def test_where_no_clone_is_known_the_median_is_that_of_mutants():
+    rates = taught_beside_clones([("taps", 0.2, 1), ("grid", 0.1, 1), ("clone", 9.0, 0), ("clone", 9.0, 0)] * 20)
+    assert rates["taps"] > 1.6
+    assert rates["grid"] < 0.4
+
+
 def test_clones_are_credited_to_nobody_and_a_failed_one_gained_least():
     rates = taught_beside_clones([("taps", -5.0, 0), ("taps", -5.0, 0), ("clone", None, 0), ("clone", None, 0)] * 20)
     assert rates["taps"] > 1.6

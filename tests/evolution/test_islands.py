@@ -74,6 +74,10 @@ def test_the_cases_do_something():
 def test_an_island_is_a_function_of_the_decision():
     assert [ISLANDS.island(n) for n in range(8)] == [0, 1, 2, 0, 1, 2, 0, 1]
     assert (ISLANDS.block, ISLANDS.founders) == (1, 12)
+    late = SearchSettings(population=16, islands=2, window=20)
+    assert (late.block, late.founders) == (2, 24)
+    first = {late.island(block * late.block) for block in range((late.founders - late.lag + 1) // late.block)}
+    assert first == {0, 1}  # at the first look every island has a pool
     wide = SearchSettings(population=64, islands=4)
     assert (wide.block, wide.lag, wide.founders) == (4, 48, 64)
     assert [wide.island(n) for n in (0, 3, 4, 15, 16)] == [0, 0, 1, 3, 0]
@@ -121,16 +125,13 @@ def test_the_best_are_copied_all_at_once():
     assert told(pools(migrate_every=0), scores) == [[3, 0], [4, 1], [5, 2]]
 
 
-def test_a_migrant_that_is_better_known_at_home_does_not_push_that_out():
+def test_who_is_better_known_here_is_not_replaced_by_an_older_copy_from_next_door():
     there = pools()
-    told(there, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
-    trained = replace(entry(3, 9.0), decision=40, rung=1)
-    there.fold([trained])  # the island of 3, which is on the next one too, as it was
+    told(there, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])  # 5 was born on the last island, and is on the first one too
+    there.fold([replace(entry(5, 9.0), decision=40, rung=1)])
     for n in range(7, 12):
-        there.fold([entry(n, 0.0)])
-    assert [[(e.individual, e.score) for e in island.pool[:1]] for island in there._islands] == [[(3, 9.0)]] * 2 + [
-        [(5, 5.0)]
-    ]
+        there.fold([entry(n, 0.0)])  # and now it migrates as it was
+    assert [[e.score for e in island.pool if e.individual == 5] for island in there._islands] == [[9.0], [9.0], [5.0]]
 
 
 def test_an_island_holds_its_share_of_the_population():

@@ -49,6 +49,7 @@ def seen_by(kind, entries):
     seen = kind()
     for e in entries:
         seen.add(e)
+        seen.better(e)  # asked in between
     return seen
 
 
