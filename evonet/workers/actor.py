@@ -35,7 +35,7 @@ class Actor(Worker):
 
 
 def _logs() -> str:
-    """Ray's log folder on this machine, which Ray clears up; a worker on another machine than the driver has no other."""
+    """Ray's log folder on this machine, for a worker elsewhere than the driver; Ray clears it up."""
     from ray._private.worker import global_worker
 
     node = getattr(global_worker, "node", None)

@@ -36,7 +36,7 @@ class WorkersSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     attempts: Annotated[int, Meta(ge=1)] = 5
     # Seconds of one try, for every 1,000 steps that the job has begun: a last resort, no budget. `serial` has none.
     deadline: Annotated[float, Meta(gt=0)] = 600
-    # "" starts Ray on this machine; "host:port", "ray://host:port" or "auto" joins a running cluster (docs/cluster.md)
+    # "" starts Ray on this machine; "host:port", "ray://host:port" or "auto" joins a cluster (docs/cluster.md)
     address: str = ""
 
 

@@ -30,7 +30,8 @@ def main() -> None:
             verb, *rest = message
             if verb == "setup":
                 *options, specs = rest
-                kind, text = worker.setup(*options, shared(int(data), specs))
+                factory, on, threads = options
+                kind, text = worker.setup(factory, on, threads, shared(int(data), specs))
                 driver.sendall(frame("refused", kind, text) if kind else frame("ready"))
             else:
                 driver.sendall(frame(*worker.run(*rest)))

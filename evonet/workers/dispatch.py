@@ -1,7 +1,7 @@
 """Which worker gets which job, and what becomes of a job whose worker dies, hangs or loses its machine.
 
-The rules alone: no processes, no Ray, and time is an argument, so that every order of events can be tested. `pool` turns
-what happens to real workers into calls of this class, for plain processes and for Ray alike.
+The rules alone: no processes, no Ray, and time is an argument, so that every order of events can be tested. `pool`
+turns what happens to real workers into calls of this class, for plain processes and for Ray alike.
 
 Invariants, whatever happens and in whatever order:
 - a job that was submitted has exactly one outcome, at last;
@@ -132,8 +132,9 @@ class Dispatch:
         if seat is None or seat.state is not State.STARTING:
             return False
         seat.name, seat.node, seat.device, seat.since = name, node, device, now
-        self._change(seat, State.RETIRED if self._is_quarantined(seat) else State.SETTING_UP)
-        return seat.state is State.SETTING_UP
+        fit = not self._is_quarantined(seat)
+        self._change(seat, State.SETTING_UP if fit else State.RETIRED)
+        return fit
 
     def ready(self, worker: int) -> None:
         seat = self.seats.get(worker)
@@ -195,7 +196,7 @@ class Dispatch:
             return
         self._forget(seat)
         if seat.task is None:
-            self.failed_starts += seat.state in (State.STARTING, State.SETTING_UP, State.ENDING)
+            self.failed_starts += seat.state is not State.IDLE and seat.state is not State.RETIRED
             return
         if fault is Fault.DEVICE:
             self._device_error(seat, now)

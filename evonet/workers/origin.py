@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-# What an outcome's bits depend on beside the job (DESIGN, invariant 5). constriction and msgspec write bytes that are kept.
+# What an outcome's bits depend on beside the job. constriction and msgspec write bytes that are kept.
 _LIBRARIES = ("torch", "numpy", "constriction", "msgspec")
 
 

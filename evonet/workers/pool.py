@@ -23,7 +23,7 @@ RECONNECTS = 6  # tries to get a cluster back, without an outcome between them .
 PAUSE = 2.0  # ... the first at once, the next after so many seconds, and twice as many each time
 
 
-class ClusterLost(WorkersError):
+class ClusterLost(WorkersError):  # noqa: N818 - read aloud, as `errors.RunLocked`
     """The cluster went, and all workers with it. The pool gets another; it ends the run only if that fails."""
 
 

@@ -1,4 +1,4 @@
-"""How workers find the code: the driver's own folders on this machine, copies of packages on the machines of a cluster."""
+"""How workers find the code: the driver's own folders on this machine, copies of packages on those of a cluster."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Watches a Ray cluster from a thread of its own: which machines there are, and whether the head still answers.
 
-Ray's driver library ends the whole process, without an exception, 60 seconds after it lost the head (rpc_client.h: "Failed
-to connect to GCS within 60 seconds"); its calls hang until then. So the loss has to be seen from outside Ray, and sooner:
-a bare TCP connection every two seconds.
+Ray's driver library ends the whole process, without an exception, 60 seconds after it lost the head (rpc_client.h:
+"Failed to connect to GCS within 60 seconds"); its calls hang until then. So the loss has to be seen from outside Ray,
+and sooner: by a bare TCP connection every two seconds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Watch:
             if each > 0
         ]
         self._silence = SILENCE if settings.address else SILENCE_HERE
-        self._nodes: list[dict[str, Any]] = ray.nodes()
+        self._nodes: list[dict[str, Any]] = self._ray.nodes()
         self._heads = [] if settings.address.startswith("ray://") else [_head(ray), *self._own_raylet()]
         self._heard = self._looked = time.monotonic()
         self._lost = ""
@@ -58,6 +58,10 @@ class Watch:
         totals = {name: sum(node["Resources"].get(name, 0.0) for node in self._alive()) for name, _ in self._needs}
         name = min(self._needs, key=lambda need: totals[need[0]] / need[1])[0]
         return f"{totals[name]:g} {name} in the cluster"
+
+    @property
+    def node_ids(self) -> list[str]:
+        return [node["NodeID"] for node in self._nodes]
 
     def is_gone(self, node: str) -> bool:
         """Whether the machine's raylet answers no more; asked when a worker died there. `node`: how its id begins."""

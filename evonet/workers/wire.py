@@ -67,7 +67,7 @@ class Channel:
 
 
 class SharedArgs:
-    """Arguments of a factory, told once: arrays lie in one piece of memory that has no name and needs no clearing up."""
+    """Arguments of a factory; arrays lie in one piece of memory that has no name and needs no clearing up."""
 
     def __init__(self, args: Sequence[Any]) -> None:
         self.specs: list[list[Any]] = []
@@ -80,7 +80,7 @@ class SharedArgs:
             if arg.dtype.hasobject:
                 raise WorkersError(f"workers: an argument is an array of {arg.dtype}, expected numbers.")
             size = -(-size // _ALIGNMENT) * _ALIGNMENT
-            os.pwrite(self.file, memoryview(np.ascontiguousarray(arg)).cast("B"), size) if arg.nbytes else None
+            _write(self.file, arg.tobytes(), size)
             self.specs.append(["array", arg.dtype.str, list(arg.shape), size])
             size += arg.nbytes
         os.ftruncate(self.file, max(1, size))
@@ -99,6 +99,14 @@ def _view(memory: mmap.mmap, dtype: str, shape: Sequence[int], offset: int) -> n
     kind = np.dtype(dtype)
     count = int(np.prod(shape, dtype=np.int64))
     return np.frombuffer(memory, kind, count, offset).reshape(shape) if count else np.zeros(shape, kind)
+
+
+def _write(file: int, data: bytes, offset: int) -> None:
+    """All of it: one call writes 2 GiB at most."""
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(file, rest, offset)
+        rest, offset = rest[written:], offset + written
 
 
 def _nameless() -> int:
