@@ -31,8 +31,8 @@ class WorkersSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     gpus_per_worker: Annotated[float, Meta(ge=0)] = 0  # 0.25 puts four workers on one GPU
     device: str = "cpu"
     threads: Annotated[int, Meta(ge=1)] = 1  # torch threads in each worker
-    # Tries of one job whose worker dies; of them at most 3 for want of memory and 2 that hang. A machine that goes is not
-    # the job's doing and does not count. Five, because a job that is killed five times by accident is one in thousands.
+    # Tries of one job whose worker dies; of them at most 3 for want of memory and 2 that hang. A machine that goes is
+    # not the job's doing and does not count. Five: a job that is killed five times by accident is one in thousands.
     attempts: Annotated[int, Meta(ge=1)] = 5
     # Seconds of one try, for every 1,000 steps that the job has begun: a last resort, no budget. `serial` has none.
     deadline: Annotated[float, Meta(gt=0)] = 600

@@ -265,7 +265,9 @@ def what_died(error: Exception) -> tuple[Fault, str] | None:
 
     if isinstance(error, e.OutOfMemoryError):
         return Fault.MEMORY, "out of memory: Ray ended the worker"
-    if isinstance(error, (e.NodeDiedError, e.ObjectLostError)) or "node has died" in str(error):
+    if isinstance(error, (e.NodeDiedError, e.ObjectLostError)):
+        return Fault.NODE, "the worker's machine is gone"
+    if isinstance(error, e.ActorDiedError) and "node has died" in str(error):
         return Fault.NODE, "the worker's machine is gone"
     if isinstance(error, (e.RayActorError, e.WorkerCrashedError)):
         return Fault.DIED, "the worker died: killed, crashed or out of memory"

@@ -23,22 +23,21 @@ from evonet.workers.base import Evaluate
 from evonet.workers.origin import born
 
 STORY = 4000  # characters kept of a traceback
+_SPEAK = signal.SIGUSR2  # asks a worker process for its stacks
 _STACK = "(most recent call first)"  # in every stack that faulthandler writes
 
 
 def make_evaluate(factory: str, args: tuple[Any, ...], *, threads: int) -> Evaluate:
-    """Call "module:function" with `args`, torch held to `threads` threads (more would change the bits).
+    """Call "module:function" with `args`; torch, if that imports it, held to `threads` (more would change the bits).
 
     Raises:
         EvonetError: as raised by the factory.
         WorkersError: the factory cannot be found, or failed in another way.
     """
-    import torch
-
-    torch.set_num_threads(threads)
     module, _, function = factory.partition(":")
     try:
         make = getattr(importlib.import_module(module), function)
+        _hold_torch(threads)
     except Exception as error:
         raise WorkersError(
             f"workers: {factory} cannot be imported on {platform.node()}: {_headline(error)}. Install what it needs "
@@ -46,11 +45,19 @@ def make_evaluate(factory: str, args: tuple[Any, ...], *, threads: int) -> Evalu
         ) from error
     try:
         evaluate: Evaluate = make(*args)
+        _hold_torch(threads)
     except EvonetError:
         raise
     except Exception as error:
         raise WorkersError(f"workers: {factory} failed: {_headline(error)}. Cause: {_story(error)}") from error
     return evaluate
+
+
+def _hold_torch(threads: int) -> None:
+    """A factory without torch is not made to wait for it; later it reads OMP_NUM_THREADS (`source.environment`)."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)
 
 
 def answer(evaluate: Evaluate, data: bytes) -> bytes:
@@ -117,6 +124,7 @@ class Worker:
         self._evaluate: Evaluate | None = None
         self._device = "cpu"
         faulthandler.enable(self._trace)
+        faulthandler.register(_SPEAK, file=self._trace)  # a C handler: works while the GIL is held
 
     def setup(self, factory: str, device: str, threads: int, args: Sequence[Any]) -> tuple[str, str]:
         """("", ""), or (error class, message): Ray would wrap an exception beyond recognition."""
@@ -159,13 +167,14 @@ class Worker:
 def reap(pid: int, birth: str, trace: str, *, hung: bool) -> str:
     """End a worker process of this machine for good, and give what it left: its stacks, or why there are none.
 
-    SIGKILL ends a process that is stopped, too; before it, SIGCONT lets the watchdog of a stopped one write its stacks,
-    whose time has come long since.
+    Stacks come from the worker's own watchdog, shortly before the deadline. Where it was called off, or the process is
+    stopped, it is asked by signal, and awoken. Only a process that blocks its signals as well can leave none.
     """
     same = birth == born(pid)  # else it is gone, and the number may be another's by now
     state = _state(pid) if same else "gone"
     if hung and same and _STACK not in _text(trace):
         with suppress(OSError):
+            os.kill(pid, _SPEAK)
             os.kill(pid, signal.SIGCONT)
         until = time.monotonic() + 0.5
         while _STACK not in _text(trace) and time.monotonic() < until:
