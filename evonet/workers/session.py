@@ -46,9 +46,10 @@ def connect(settings: WorkersSettings, *, data_bytes: int, modules: Sequence[str
     Raises:
         WorkersError: there is no cluster at `settings.address`, it refuses, or Ray does not start.
     """
-    for name, value in (_ENVIRONMENT if settings.address else _ENVIRONMENT | _LOOPBACK).items():
-        os.environ.setdefault(name, value)
+    _prepare(_ENVIRONMENT)
     address = _greet(settings.address) if settings.address else ""
+    if not address:
+        _prepare(_LOOPBACK)
     import ray
 
     if ray.is_initialized():
@@ -65,6 +66,14 @@ def connect(settings: WorkersSettings, *, data_bytes: int, modules: Sequence[str
         message = f'workers: Ray {where} does not start: {_advice(str(error))}. Or set workers.kind = "process".'
         raise WorkersError(message) from error
     return True
+
+
+def _prepare(environment: dict[str, str]) -> None:
+    """Not where Ray is imported already: it would be too late here, and the greeting must see what this process has."""
+    if "ray" in sys.modules:
+        return
+    for name, value in environment.items():
+        os.environ.setdefault(name, value)
 
 
 def disconnect() -> None:
@@ -121,6 +130,8 @@ def _greet(address: str) -> str:
     """Make sure in bounded time that a cluster answers at `address`; where that is, for "auto" too."""
     place = _detected() if address == "auto" else address
     host, colon, port = place.removeprefix("ray://").rpartition(":")
+    if host == "localhost" or host.startswith("127."):
+        _prepare(_LOOPBACK)  # else Ray looks for the raylet of this machine at its outward address
     if not (host and colon and port.isdigit()):
         raise WorkersError(f'workers.address = "{address}", expected "host:port", "ray://host:port" or "auto".')
     if place.startswith("ray://") and find_spec("grpc") is None:
@@ -167,20 +178,20 @@ def _content(file: IO[str]) -> str:
     return file.read()
 
 
+_DETECTION = "from ray._private import services; print(services.canonicalize_bootstrap_address('auto') or '')"
+
+
 def _detected() -> str:
     """The cluster that RAY_ADDRESS names, or that runs on this machine."""
-    from ray._private.services import canonicalize_bootstrap_address
-
-    named = os.environ.get("RAY_ADDRESS", "")
-    if named.startswith("ray://"):
+    if named := os.environ.get("RAY_ADDRESS", ""):
         return named
-    try:
-        found = canonicalize_bootstrap_address("auto")
-    except Exception as error:  # Ray's: none, or several
-        raise WorkersError(f"workers: no Ray cluster on this machine: {_last_line(str(error))}") from error
-    if not found:
+    # Not in this process, which may import Ray only when it is known whether the cluster is a loopback one.
+    asked = subprocess.run([sys.executable, "-c", _DETECTION], capture_output=True, text=True, timeout=HELLO)
+    if asked.returncode:
+        raise WorkersError(f"workers: no Ray cluster on this machine: {_last_line(asked.stderr)}")
+    if not asked.stdout.strip():
         raise WorkersError("workers: no Ray cluster on this machine. Start one (ray start --head) or give its address.")
-    return str(found)
+    return asked.stdout.strip()
 
 
 def _advice(text: str) -> str:

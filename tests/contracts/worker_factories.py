@@ -69,8 +69,8 @@ def _failing(train: Evaluate, folder: str) -> Evaluate:
             return Rejected(decision=job.decision, reason="too large")
         if how == "mistake":
             return Rejected(decision=job.decision + 1, reason="another job's")
-        if how == "slow":
-            time.sleep(0.2)
+        if how.startswith("slow"):
+            time.sleep(float(how[4:] or 0.2))
         if how == "hang":
             _hang()
         if how == "die" or (how == "die once" and _first_time(Path(folder) / str(job.decision))):
