@@ -185,7 +185,7 @@ def _drive(
     )
     args = (settings, *data.arrays())
     try:
-        with make_workers(config.workers, FACTORY, args, on_attempt=writer.attempt) as workers:
+        with make_workers(config.workers, FACTORY, args, on_attempt=writer.attempt, on_event=writer.event) as workers:
             run(search, workers, writer, past=past, progress=watch, should_stop=stop)
     except (KeyboardInterrupt, Interrupted):
         writer.set_state("stopped")

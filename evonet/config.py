@@ -171,7 +171,7 @@ def _checked(config: RunConfig, where: str) -> RunConfig:
             f"{where}: search.population = {search.population}, expected at most search.individuals = "
             f"{search.individuals}. Raise individuals or lower population."
         )
-    if workers.device.startswith("cuda") and workers.kind == "ray" and workers.gpus_per_worker == 0:
+    if workers.device.startswith("cuda") and workers.kind != "serial" and workers.gpus_per_worker == 0:
         raise ConfigError(
             f'{where}: workers.device = "{workers.device}" with workers.gpus_per_worker = 0.0, expected a share '
             "of a GPU above 0. Set gpus_per_worker (0.25 puts four workers on one)."

@@ -88,8 +88,10 @@ def may_return(error: BaseException) -> bool:
     """Whether the cluster is lost, so that another one would help; False for errors that would only come again."""
     from ray import exceptions as e
 
+    if isinstance(error, e.AuthenticationError):
+        return "WrongClusterID" in str(error)  # not a wrong token: another head answers at the address
     lost = (e.LocalRayletDiedError, e.RpcError, e.RaySystemError, e.GetTimeoutError, e.RayActorError, ConnectionError)
-    return isinstance(error, lost) and not isinstance(error, e.AuthenticationError)
+    return isinstance(error, lost)
 
 
 def _start(settings: WorkersSettings, data_bytes: int) -> None:
