@@ -244,7 +244,7 @@ def _drive(
     search = make_search(first, data, writer, events)
     try:
         args = (msgspec.msgpack.encode(evaluation_settings(config)), *data.arrays())
-        with make_workers(config.workers, FACTORY, args, on_attempt=writer.attempt) as workers:
+        with make_workers(config.workers, FACTORY, args, on_attempt=writer.attempt, on_event=writer.event) as workers:
             run(
                 search,
                 workers,

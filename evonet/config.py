@@ -188,7 +188,7 @@ def _checked(config: RunConfig, where: str) -> RunConfig:
         check_search(config.search, score)
     except ConfigError as e:
         raise ConfigError(f"{where}: {e}") from None
-    if workers.device.startswith("cuda") and workers.kind == "ray" and workers.gpus_per_worker == 0:
+    if workers.device.startswith("cuda") and workers.kind != "serial" and workers.gpus_per_worker == 0:
         raise ConfigError(
             f'{where}: workers.device = "{workers.device}" with workers.gpus_per_worker = 0.0, expected a share '
             "of a GPU above 0. Set gpus_per_worker (0.25 puts four workers on one)."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evonet import __version__
 from evonet.workers.base import processors
+from evonet.workers.origin import processor
 
 _PACKAGES = ("torch", "numpy", "ray", "deap", "msgspec", "safetensors")
 
@@ -32,7 +33,7 @@ def package_versions() -> dict[str, str]:
 def machine() -> dict[str, object]:
     return {
         "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
+        "processor": processor(),
         "processors": processors(),
     }
 
@@ -42,15 +43,6 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return ""
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _commit() -> str:

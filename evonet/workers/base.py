@@ -17,20 +17,27 @@ Evaluate = Callable[[Job], Outcome]
 # (decision, attempt from 1, worker, reason): a try ended with a dead or hung worker. `collect` calls it in the driver.
 OnAttempt = Callable[[int, int, str, str], None]
 
+# (kind, text): something that people should know: "quarantine", "cluster", "machine". Decides nothing.
+OnEvent = Callable[[str, str], None]
+
 
 class WorkersSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Section [workers]. Nothing here but `device` and `threads` can change an outcome."""
 
-    kind: Literal["ray", "serial"] = "ray"
-    count: Annotated[int, Meta(ge=1)] | Literal["auto"] = "auto"  # auto: as many as the processors (and GPUs) carry
+    kind: Literal["ray", "process", "serial"] = "ray"  # process: this machine alone, without Ray
+    # auto: as many as the processors (and GPUs) carry, also of machines that join or leave a cluster meanwhile
+    count: Annotated[int, Meta(ge=1)] | Literal["auto"] = "auto"
     cpus_per_worker: Annotated[float, Meta(gt=0)] = 1
     gpus_per_worker: Annotated[float, Meta(ge=0)] = 0  # 0.25 puts four workers on one GPU
     device: str = "cpu"
     threads: Annotated[int, Meta(ge=1)] = 1  # torch threads in each worker
-    attempts: Annotated[int, Meta(ge=1)] = 3  # tries of one job whose worker dies
+    # Tries of one job whose worker dies; of them at most 3 for want of memory and 2 that hang. A machine that goes is
+    # not the job's doing and does not count. Five: a job that is killed five times by accident is one in thousands.
+    attempts: Annotated[int, Meta(ge=1)] = 5
     # Seconds of one try, for every 1,000 steps that the job has begun: a last resort, no budget. `serial` has none.
     deadline: Annotated[float, Meta(gt=0)] = 600
-    address: str = ""  # "" starts Ray on this machine; "host:port", "ray://host:port" or "auto" joins a running cluster
+    # "" starts Ray on this machine; "host:port", "ray://host:port" or "auto" joins a cluster (docs/cluster.md)
+    address: str = ""
 
 
 def deadline_of(job: Job, settings: WorkersSettings) -> float:
@@ -43,11 +50,14 @@ class Workers(Protocol):
 
     A context manager. A worker that dies or hangs is replaced and its job tried again with the same seed; a job that
     has used up its tries becomes `Lost`, and so does one whose evaluation raises (at once: it would raise again).
+
+    A job that was lost is not remembered: the same job, submitted later, is tried again. To refuse it would make its
+    outcome depend on what has come back by then, and a run must not depend on that.
     """
 
     @property
     def slots(self) -> int:
-        """Jobs worth having in flight, at least 1."""
+        """Jobs worth having in flight, at least 1. Changes as machines come and go."""
         ...
 
     def submit(self, job: Job) -> None:
@@ -61,8 +71,11 @@ class Workers(Protocol):
     def collect(self, timeout: float) -> Outcome | None:
         """One outcome; None if none came within `timeout` seconds, at once if no job is in flight.
 
+        Here dead workers are replaced, and a lost cluster too: another is started, or the address joined again, some
+        times with growing pauses, and jobs in flight are done again. Such a call lasts longer, by the start of Ray.
+
         Raises:
-            WorkersError: the workers cannot be replaced any more, or the cluster is gone. The run is resumable.
+            WorkersError: the workers cannot be replaced any more, or no cluster came back. The run is resumable.
         """
         ...
 

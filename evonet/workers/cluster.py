@@ -1,8 +1,9 @@
-"""Workers as Ray actors. The only user of Ray beside `session`; its exceptions are translated here, once.
+"""Workers as Ray actors. With `session`, `watch` and `actor` the only user of Ray; its exceptions are translated here.
 
-One job at a time goes to an actor, so that a deadline counts from the job's start and a death blames one job alone; the
-others wait here. Not `ray.util.ActorPool`: it loses results when all actors die. Ray never restarts an actor by itself
-(max_restarts = 0): a dead one is replaced and its job goes first, with the same seed.
+One job at a time goes to an actor, so that a deadline counts from the job's start and a death blames one job alone.
+Not `ray.util.ActorPool`: it loses results when all actors die. Ray never restarts an actor by itself
+(max_restarts = 0), and never runs a call again: that is decided in `dispatch`. An actor for which no machine has room
+stays with Ray, pending, and comes up when there is room again.
 """
 
 from __future__ import annotations
@@ -11,261 +12,274 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal
 
 import numpy as np
 
-from evonet import errors
 from evonet.errors import WorkersError
-from evonet.job import Job, Lost, Outcome, decode_outcome, encode
-from evonet.workers.base import OnAttempt, WorkersSettings, deadline_of
-from evonet.workers.inside import STORY, Worker
-from evonet.workers.session import connect, import_path
+from evonet.workers.actor import Actor
+from evonet.workers.base import WorkersSettings
+from evonet.workers.dispatch import STORY, Fault
+from evonet.workers.inside import reap
+from evonet.workers.origin import About, about
+from evonet.workers.pool import Answered, ClusterLost, Ended, Event, Placed, Ready, Refused
+from evonet.workers.session import connect, disconnect, may_return
+from evonet.workers.source import environment, import_path
+from evonet.workers.watch import Watch
 
-START = 300.0  # seconds for a worker to come up: it may import torch from a slow disk
-OVERRUNS = 2  # tries of a job that passes its deadline
-
-
-@dataclass(kw_only=True)
-class _Task:
-    """A job on its way."""
-
-    decision: int
-    job: bytes
-    limit: float  # seconds of one try
-    tries: int = 0
-    overruns: int = 0
+SLICE = 1.0  # seconds of one wait in Ray: so often it is looked whether the cluster is still there
+REAPING = 4.0  # seconds for another machine to end a worker and send what it left
 
 
 @dataclass(kw_only=True)
-class _Place:
-    """A worker's place: the actor that now fills it, and what that is doing."""
+class _Call:
+    """Something that an actor, or a machine, was asked."""
 
-    actor: Any
-    trace: Path
-    name: str
-    running: Any  # the object reference awaited; None when idle
-    task: _Task | None = None  # None while it sets up
-    since: float  # monotonic start of what runs
+    worker: int
+    what: Literal["where", "setup", "run", "reap"]
+    until: float = float("inf")  # monotonic; a reaping is not waited for longer
+    end: Ended | None = None  # what to report when the reaping is through
 
 
-class RayWorkers:
-    """A pool of actors that evaluate jobs; construct it with `make_workers`."""
+class RayBackend:
+    """See `pool.Backend`."""
 
-    def __init__(
-        self, settings: WorkersSettings, factory: str, args: tuple[Any, ...], *, on_attempt: OnAttempt
-    ) -> None:
-        self._owns_ray = connect(settings, data_bytes=sum(map(_size, args)))
-        import ray
-
-        self._ray: Any = ray
-        self._settings, self._factory, self._on_attempt = settings, factory, on_attempt
-        self._waiting: deque[_Task] = deque()
-        self._done: deque[Outcome] = deque()
-        self._places: list[_Place] = []
-        self._args: list[Any] = []  # object references: Ray keeps the data as long as somebody holds them
-        self._started = self._failed_starts = 0
-        self._closed = False
+    def __init__(self, settings: WorkersSettings, factory: str, args: tuple[Any, ...]) -> None:
+        self.here = about(node="")
+        self.joined = bool(settings.address)
+        self._settings, self._factory, self._plain = settings, factory, args
+        self._actors: dict[int, Any] = {}
+        self._abouts: dict[int, About] = {}
+        self._calls: dict[Any, _Call] = {}  # by the reference that is awaited
+        self._events: deque[Event] = deque()
+        self._args: list[Any] = []  # references: Ray keeps the data as long as somebody holds them
+        self._watch: Watch | None = None
         self._traces = Path(tempfile.mkdtemp(prefix="evonet-workers-"))
+        self._owns_ray = False
         try:
-            with self._translated():
-                count = self._count()
-                self._args = [ray.put(arg) for arg in args]
-                self._places = [self._new_place() for _ in range(count)]  # all at once: they come up together
-                while any(place.running is not None for place in self._places):
-                    self._step(1.0)
+            self._join()
         except BaseException:
             self.close()
             raise
 
-    @property
-    def slots(self) -> int:
-        return 2 * len(self._places)  # one runs and one waits here, so that a worker's next job is there at once
+    def capacity(self) -> int:
+        return self._watched.capacity
 
-    def submit(self, job: Job) -> None:
-        if self._closed:
-            raise WorkersError(f"workers: decision {job.decision} came after close(). Make new workers.")
-        limit = deadline_of(job, self._settings)
-        self._waiting.append(_Task(decision=job.decision, job=encode(job), limit=limit))
-        with self._translated():
-            self._assign()
+    def scarce(self) -> str:
+        return self._watched.scarce
 
-    def collect(self, timeout: float) -> Outcome | None:
-        end = time.monotonic() + timeout
+    def start(self, worker: int) -> None:
+        s = self._settings
         with self._translated():
-            while not self._done and (self._waiting or any(place.task for place in self._places)):
-                self._step(end - time.monotonic())
-                if time.monotonic() >= end:
-                    break
-        return self._done.popleft() if self._done else None
+            make = self._ray.remote(
+                num_cpus=s.cpus_per_worker,
+                num_gpus=s.gpus_per_worker,
+                max_restarts=0,
+                max_task_retries=0,
+                runtime_env=self._environment,
+            )(Actor)
+            actor = self._actors[worker] = make.remote(str(self._traces), self.here.machine, f"worker-{worker}")
+            self._ask(worker, "where", actor.where.remote())
+
+    def setup(self, worker: int) -> None:
+        s = self._settings
+        with self._translated():
+            call = self._actors[worker].setup_with.remote(self._factory, s.device, s.threads, *self._args)
+            self._ask(worker, "setup", call)
+
+    def send(self, worker: int, job: bytes, seconds: float) -> None:
+        with self._translated():
+            self._ask(worker, "run", self._actors[worker].run.remote(job, seconds - min(1.0, seconds / 10)))
+
+    def end(self, worker: int, fault: Fault, reason: str) -> None:
+        with self._translated():
+            self._end(Ended(worker, fault, reason, ""))
+
+    def drop(self, worker: int) -> None:
+        with self._translated():
+            self._forget(worker)
+
+    def wait(self, timeout: float) -> Sequence[Event]:
+        if self._watched.lost:
+            raise ClusterLost(self._watched.lost)
+        with self._translated():
+            if not self._events:
+                self._look(timeout)
+        events, self._events = self._events, deque()
+        return events
+
+    def rejoin(self) -> None:
+        self._leave()
+        self._owns_ray = True  # whoever had started the one that is lost: this one is ours
+        self._join()
 
     def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._waiting.clear()
-        self._done.clear()
-        if self._ray.is_initialized():
-            with suppress(self._ray.exceptions.RayError):  # the cluster is gone, and the workers with it
-                for place in self._places:
-                    self._ray.kill(place.actor)
-            if self._owns_ray:
-                self._ray.shutdown()
-        self._places, self._args = [], []
+        self._leave()
         shutil.rmtree(self._traces, ignore_errors=True)  # an actor may be writing its last line
 
-    def __enter__(self) -> Self:
-        return self
+    # Joining and leaving
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    @property
+    def _watched(self) -> Watch:
+        assert self._watch is not None, "joined"  # noqa: S101 - between `_join` and `_leave`
+        return self._watch
 
-    def _count(self) -> int:
-        """Workers to start, at least 1; all of them find room."""
+    def _join(self) -> None:
         s = self._settings
-        offered: dict[str, float] = self._ray.cluster_resources()
-        needs = [(name, each) for name, each in (("CPU", s.cpus_per_worker), ("GPU", s.gpus_per_worker)) if each > 0]
-        fits, scarce = min((int(offered.get(name, 0.0) / each + 1e-9), name) for name, each in needs)
-        if fits < (1 if s.count == "auto" else s.count):
-            raise WorkersError(
-                f"workers: {offered.get(scarce, 0.0):g} {scarce} in the cluster carry {fits} workers, expected "
-                f"{s.count}. Lower workers.count or workers.{scarce.lower()}s_per_worker."
-            )
-        return fits if s.count == "auto" else s.count
+        self._owns_ray = connect(s, data_bytes=sum(map(_size, self._plain)), modules=("evonet", self._factory))
+        import ray
 
-    def _new_place(self) -> _Place:
-        self._started += 1
-        s, trace = self._settings, self._traces / f"{self._started}.txt"
-        environment = {name: str(s.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        environment["PYTHONPATH"] = import_path("evonet", self._factory)
-        if not s.gpus_per_worker:
-            environment["CUDA_VISIBLE_DEVICES"] = ""  # Ray no longer hides GPUs from actors that asked for none
-        options = self._ray.remote(
-            num_cpus=s.cpus_per_worker,
-            num_gpus=s.gpus_per_worker,
-            max_restarts=0,
-            max_task_retries=0,
-            runtime_env={"env_vars": environment},
-        )
-        actor: Any = options(Worker).remote(str(self._traces), trace.name)
-        running = actor.setup.remote(self._factory, s.device, s.threads, *self._args)
-        return _Place(actor=actor, trace=trace, name=f"worker {self._started}", running=running, since=time.monotonic())
+        self._ray: Any = ray
+        # Where packages travel, the folders of this machine mean nothing.
+        path = {} if s.address and self._owns_ray else {"PYTHONPATH": import_path("evonet", self._factory)}
+        self._environment = {"env_vars": environment(s) | path}
+        with self._translated():
+            self._watch = Watch(s)
+            self._args = [ray.put(arg) for arg in self._plain]
 
-    def _step(self, timeout: float) -> None:
-        """Wait for at most `timeout` seconds until a worker answers or passes a deadline, and deal with it."""
-        self._assign()
-        busy = {place.running: place for place in self._places if place.running is not None}
-        if not busy:
+    def _leave(self) -> None:
+        if self._watch is not None:
+            self._watch.end()
+            if not self._watch.lost and self._ray.is_initialized():
+                with suppress(self._ray.exceptions.RayError):  # the cluster is going, and the workers with it
+                    for worker in list(self._actors):
+                        self._forget(worker)
+            self._watch = None
+        self._args = []
+        self._actors, self._abouts, self._calls, self._events = {}, {}, {}, deque()
+        if self._owns_ray:
+            self._owns_ray = False
+            disconnect()
+
+    # Calls
+
+    def _ask(self, worker: int, what: Literal["where", "setup", "run", "reap"], reference: Any) -> None:
+        self._calls[reference] = _Call(worker=worker, what=what)
+
+    def _look(self, timeout: float) -> None:
+        """Wait in Ray until a call is through, and take all that are, lest the first places hold up the others."""
+        if not self._calls:
+            time.sleep(max(0.0, min(timeout, SLICE)))
             return
-        nearest = min(self._overdue_at(place) for place in busy.values()) - time.monotonic()
-        ready, _ = self._ray.wait(list(busy), num_returns=1, timeout=max(0.0, min(timeout, nearest)))
-        if ready:  # all that is ready: otherwise the first place's answers would hold up the others
-            ready, _ = self._ray.wait(list(busy), num_returns=len(busy), timeout=0)
+        until = time.monotonic() + min(timeout, SLICE)
+        ready, _ = self._ray.wait(list(self._calls), num_returns=1, timeout=max(0.0, until - time.monotonic()))
+        if ready:
+            ready, _ = self._ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
         for reference in ready:
-            self._answered(busy.pop(reference))
-        for place in busy.values():
-            if time.monotonic() >= self._overdue_at(place):
-                self._overdue(place)
-        self._assign()
+            if (call := self._calls.pop(reference, None)) is not None:
+                self._through(call, reference)
+        now = time.monotonic()
+        for reference in [r for r, call in self._calls.items() if now >= call.until]:
+            self._report(self._calls.pop(reference), "its machine did not say what it left")
 
-    def _assign(self) -> None:
-        for place in self._places:
-            if place.running is None and self._waiting:
-                place.task = self._waiting.popleft()
-                limit = place.task.limit
-                place.since = time.monotonic()
-                place.running = place.actor.run.remote(place.task.job, limit - min(1.0, limit / 10))
-
-    def _overdue_at(self, place: _Place) -> float:
-        return place.since + (place.task.limit if place.task else START)
-
-    def _answered(self, place: _Place) -> None:
-        task, died = place.task, None
+    def _through(self, call: _Call, reference: Any) -> None:
         try:
-            value = self._ray.get(place.running)
+            value = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            died = what_died(error)
-            if died is None:
+            if call.what == "reap":
+                self._report(call, f"its machine did not say what it left: {_short(error)}")
+                return
+            found = what_died(error)
+            if found is None:
                 raise
-            value = error
-        if died is not None:
-            self._died(place, died, str(value))
-        elif task is not None:
-            self._done.append(decode_outcome(value))
-            place.task = place.running = None
-        else:
-            kind, text = value
-            if kind:
-                raise getattr(errors, kind, WorkersError)(text)  # the class that the factory raised
-            place.name, place.running, self._failed_starts = text, None, 0
-
-    def _died(self, place: _Place, reason: str, detail: str) -> None:
-        task, stack = place.task, _tail(place.trace)
-        cause = f"{stack}\n{detail[:STORY]}".strip()
-        if task is not None:
-            task.tries += 1
-            self._again_or_lost(place, task, reason, cause, task.tries < self._settings.attempts)
+            self._end(Ended(call.worker, *found, str(error)[:STORY]))
             return
-        self._failed_starts += 1
-        if self._failed_starts >= self._settings.attempts:
-            raise WorkersError(f"workers: {self._failed_starts} workers ended while starting: {reason}. Cause: {cause}")
-        self._replace(place)
+        match call.what:
+            case "where":
+                self._abouts[call.worker] = value
+                self._events.append(Placed(call.worker, value))
+            case "setup":
+                self._events.append(Refused(call.worker, *value) if value[0] else Ready(call.worker))
+            case "run" if value[0] == "outcome":
+                self._events.append(Answered(call.worker, value[1]))
+            case "run":
+                self._end(Ended(call.worker, Fault.DEVICE, value[1].decode(), ""))
+            case "reap":
+                self._report(call, value)
 
-    def _overdue(self, place: _Place) -> None:
-        task = place.task
-        if task is None:
-            raise WorkersError(
-                f"workers: {place.name} not ready after {START:.0f} s. Look into Ray's logs, then resume."
-            )
-        task.tries, task.overruns = task.tries + 1, task.overruns + 1
-        more = task.tries < self._settings.attempts and task.overruns < OVERRUNS
-        self._again_or_lost(place, task, f"deadline of {task.limit:g} s passed", _tail(place.trace), more)
+    # Ends
 
-    def _again_or_lost(self, place: _Place, task: _Task, reason: str, cause: str, again: bool) -> None:
-        self._on_attempt(task.decision, task.tries, place.name, reason)
-        if again:
-            self._waiting.appendleft(task)
+    def _end(self, ended: Ended) -> None:
+        """End what may still run, and report it together with what it left."""
+        about_ = self._abouts.get(ended.worker)
+        if about_ is not None and ended.fault is Fault.DIED and self._watched.is_gone(about_.node.rpartition(":")[2]):
+            ended = Ended(ended.worker, Fault.NODE, "the worker's machine is gone", ended.detail)
+        hung = ended.fault is Fault.HUNG
+        call = _Call(worker=ended.worker, what="reap", until=time.monotonic() + REAPING, end=ended)
+        if about_ is None or ended.fault is Fault.NODE:
+            self._report(call, "")
+        elif about_.machine == self.here.machine:
+            self._report(call, reap(about_.pid, about_.born, about_.trace, hung=hung))
         else:
-            self._done.append(Lost(decision=task.decision, reason=reason, cause=cause, attempts=task.tries))
-        self._replace(place)
+            self._calls[self._reap_there(ended.worker, about_, hung=hung)] = call
+        self._forget(ended.worker)
 
-    def _replace(self, place: _Place) -> None:
-        self._ray.kill(place.actor)  # nothing happens to one that is dead already
-        place.trace.unlink(missing_ok=True)
-        self._places[self._places.index(place)] = self._new_place()
+    def _reap_there(self, worker: int, about_: About, *, hung: bool) -> Any:
+        """`reap` on the worker's machine; it takes no processor, so that there is always room."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except self._ray.exceptions.RayError as error:
-            message = f"workers: Ray gave up: {type(error).__name__}: {str(error)[:300]}. Resume the run."
-            raise WorkersError(message) from error
+        identity = next(node for node in self._watched.node_ids if node.startswith(about_.node.rpartition(":")[2]))
+        there = NodeAffinitySchedulingStrategy(identity, soft=False)
+        task = self._ray.remote(num_cpus=0, max_retries=0, runtime_env=self._environment, scheduling_strategy=there)
+        return task(reap).remote(about_.pid, about_.born, about_.trace, hung=hung)
+
+    def _report(self, call: _Call, left: str) -> None:
+        assert call.end is not None, "a reaping"  # noqa: S101 - `_end` made the call
+        end = call.end
+        self._events.append(Ended(end.worker, end.fault, end.reason, f"{left}\n{end.detail}".strip()))
+
+    def _forget(self, worker: int) -> None:
+        """Nothing that the actor still says is heard. Killing it gives Ray its resources back."""
+        self._abouts.pop(worker, None)
+        self._calls = {r: call for r, call in self._calls.items() if call.worker != worker or call.what == "reap"}
+        actor = self._actors.pop(worker, None)
+        if actor is not None:
+            self._ray.kill(actor)
+
+    def _translated(self) -> Translated:
+        return Translated(self._ray)
 
 
-def what_died(error: Exception) -> str | None:
+class Translated:
+    """Ray's errors about the cluster become ClusterLost, or, where another cluster would not help, WorkersError."""
+
+    def __init__(self, ray: Any) -> None:
+        self._kinds = (ray.exceptions.RayError, ConnectionError)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, self._kinds):
+            if may_return(error):
+                raise ClusterLost(f"workers: Ray gave up: {_short(error)}") from error
+            raise WorkersError(f"workers: Ray gave up: {_short(error)}. Resume the run.") from error
+
+
+def what_died(error: Exception) -> tuple[Fault, str] | None:
     """Why the worker, and not the cluster, is to be replaced; None if the error is of another kind."""
     from ray import exceptions as e
 
-    reasons: dict[str, tuple[type[Exception], ...]] = {
-        "out of memory: Ray ended the worker": (e.OutOfMemoryError,),
-        "the worker's machine is gone": (e.NodeDiedError, e.ObjectLostError),
-        "the worker died: killed, crashed or out of memory": (e.RayActorError, e.WorkerCrashedError),
-        "the call failed inside Ray": (e.RayTaskError, e.TaskCancelledError),
-    }
-    return next((reason for reason, kinds in reasons.items() if isinstance(error, kinds)), None)
+    if isinstance(error, e.OutOfMemoryError):
+        return Fault.MEMORY, "out of memory: Ray ended the worker"
+    if isinstance(error, (e.NodeDiedError, e.ObjectLostError)):
+        return Fault.NODE, "the worker's machine is gone"
+    if isinstance(error, e.ActorDiedError) and "node has died" in str(error):
+        return Fault.NODE, "the worker's machine is gone"
+    if isinstance(error, (e.RayActorError, e.WorkerCrashedError)):
+        return Fault.DIED, "the worker died: killed, crashed or out of memory"
+    if isinstance(error, e.RuntimeEnvSetupError):
+        return Fault.DIED, "the machine could not prepare the worker's environment"
+    if isinstance(error, (e.RayTaskError, e.TaskCancelledError)):
+        return Fault.DIED, "the call failed inside Ray"
+    return None
 
 
-def _tail(trace: Path) -> str:
-    """The stacks that a worker on this machine left, else ""."""
-    return trace.read_text(errors="replace")[-STORY:].strip() if trace.exists() else ""
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip()[:300]}"
 
 
 def _size(arg: Any) -> int:

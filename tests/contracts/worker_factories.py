@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +43,20 @@ def candidates(images: npt.NDArray[np.float32], folder: str) -> Evaluate:
             weights = (weights - 0.1 * gradient).detach().requires_grad_()
         return scored(job, weights.detach().numpy().tobytes())
 
+    return _failing(train, folder)
+
+
+def light(images: npt.NDArray[np.float32], folder: str) -> Evaluate:
+    """The same without torch, whose import would be most of what tests of faults wait for."""
+
+    def train(job: Job) -> Outcome:
+        weights = np.random.default_rng(job.seed).normal(size=(images.shape[1], 8))
+        return scored(job, np.tanh(images @ weights).mean(axis=0).tobytes())
+
+    return _failing(train, folder)
+
+
+def _failing(train: Evaluate, folder: str) -> Evaluate:
     def evaluate(job: Job) -> Outcome:
         how = job.genome.decode()
         if how == "raise":
@@ -53,6 +69,8 @@ def candidates(images: npt.NDArray[np.float32], folder: str) -> Evaluate:
             return Rejected(decision=job.decision, reason="too large")
         if how == "mistake":
             return Rejected(decision=job.decision + 1, reason="another job's")
+        if how.startswith("slow"):
+            time.sleep(float(how[4:] or 0.2))
         if how == "hang":
             _hang()
         if how == "die" or (how == "die once" and _first_time(Path(folder) / str(job.decision))):
@@ -81,3 +99,19 @@ def _first_time(marker: Path) -> bool:
         return False
     marker.touch()
     return True
+
+
+def leaves() -> Evaluate:
+    os._exit(7)
+
+
+def with_a_broken_gpu(broken: str, images: npt.NDArray[np.float32], folder: str) -> Evaluate:
+    """As `candidates`, on GPUs that do not exist; the one that CUDA_VISIBLE_DEVICES calls `broken` reports errors."""
+
+    def synchronize() -> None:
+        if os.environ["CUDA_VISIBLE_DEVICES"] == broken:
+            raise RuntimeError("device-side assert triggered")
+
+    torch = SimpleNamespace(cuda=SimpleNamespace(synchronize=synchronize), set_num_threads=lambda _: None)
+    sys.modules["torch"] = torch  # type: ignore[assignment]
+    return light(images, folder)

@@ -11,6 +11,7 @@ from evonet.job import Diverged, Job, Lost, Outcome, Rejected, Scored
 from evonet.workers import Workers, WorkersSettings, make_workers
 
 CANDIDATES = "contracts.worker_factories:candidates"
+LIGHT = "contracts.worker_factories:light"
 IMAGES = np.random.default_rng(7).normal(size=(32, 12)).astype(np.float32)
 PATIENCE = 60.0  # seconds for one outcome, fresh workers included; never reached when all is well
 
@@ -37,8 +38,8 @@ def outcomes(workers: Workers, jobs: Sequence[Job]) -> dict[int, Outcome]:
     return found
 
 
-def serially(jobs: Sequence[Job], folder: Path) -> dict[int, Outcome]:
-    with make_workers(WorkersSettings(kind="serial"), CANDIDATES, (IMAGES, str(folder))) as workers:
+def serially(jobs: Sequence[Job], folder: Path, factory: str = CANDIDATES) -> dict[int, Outcome]:
+    with make_workers(WorkersSettings(kind="serial"), factory, (IMAGES, str(folder))) as workers:
         return outcomes(workers, jobs)
 
 
