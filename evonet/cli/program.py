@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from evonet import __version__
-from evonet.cli import compressing, files, packing, reading, running, twins
+from evonet.cli import benching, compressing, files, packing, reading, running, twins
 from evonet.errors import EvonetError
 
 
@@ -72,6 +72,7 @@ for name, command, example in (
     *twins.COMMANDS,
 ):
     app.command(name, epilog=f"Example: {example}")(command)
+app.add_typer(benching.bench, name="bench")
 
 
 def main() -> None:
