@@ -14,6 +14,5 @@ def test_sleeping_workers_make_the_run_of_the_simulated_ones(ray, tmp_path):
         load = Load(workers=2, individuals=8, population=4, durations=Durations(mean=0.05), real=real)
         report = measure(load, tmp_path / f"{real}")
         assert 0.0 < report.utilisation_whole <= 1.0
-        assert report.span >= 0.4 * 0.05 * report.candidates
     with open_run(tmp_path / "True") as a, open_run(tmp_path / "False") as b:
         assert run_digest(a) == run_digest(b)
