@@ -1,4 +1,4 @@
-"""Evaluations for whole processes: milliseconds long, functions of their job, and one in five ends badly."""
+"""Evaluations for whole processes: milliseconds long, functions of their job, and one in four ends badly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make(*_settings_and_data: object) -> Callable[[Job], Outcome]:
         time.sleep(LONGEST * draw.unit())
         while gate is not None and gate.exists():
             time.sleep(0.005)
-        if draw.chance(0.03):
+        if draw.chance(0.06):
             raise ArithmeticError("a job that every worker fails on")
         return _heavy(rough(job), job)
 

@@ -76,7 +76,7 @@ class Sweep:
             case 1:
                 return ("statement", self.draw.randrange(1, STATEMENTS)), None
             case _:
-                return None, self.draw.uniform(0, 0.6)
+                return None, self.draw.uniform(0, 0.5)
 
 
 @pytest.mark.parametrize("slots", [1, 8])
