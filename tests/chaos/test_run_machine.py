@@ -206,5 +206,5 @@ class Machine(RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
-    max_examples=lab.short_or_long(6, 200), stateful_step_count=lab.short_or_long(30, 60), deadline=None
+    max_examples=lab.short_or_long(6, 100), stateful_step_count=lab.short_or_long(30, 60), deadline=None
 )
