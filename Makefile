@@ -7,7 +7,7 @@ SEEDS ?= 3
 COUNT ?= 1000000
 READY := .venv/.ready
 
-.PHONY: run test check bench fuzz results clean
+.PHONY: run test check bench chaos fuzz results clean
 
 run: $(READY)  ## evolve a network on handwritten digits, then export the best one
 	$(BIN)/evonet run configs/digits.toml
@@ -23,8 +23,12 @@ check: $(READY)  ## lint, types, import contracts
 	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)  ## the short benchmarks, printed side by side; nothing else should run
-	for name in expand step lowerings workers driver start compactness roundtrip; do \
+	for name in expand step lowerings workers start compactness roundtrip; do \
 	  echo "== benchmarks/$$name.py"; OMP_NUM_THREADS=1 $(BIN)/python "benchmarks/$$name.py" || exit 1; done
+	OMP_NUM_THREADS=1 $(BIN)/evonet bench cluster --workers 64 --population 256 --window 256 --individuals 4000
+
+chaos: $(READY)  ## what runs survive, in its long form: kills, races, full disks, damaged files; minutes
+	EVONET_CHAOS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/chaos
 
 fuzz: $(READY)  ## COUNT mutated files and genomes: an hour for each million
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tests/fuzz.py $(COUNT)

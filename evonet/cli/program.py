@@ -11,7 +11,18 @@ import typer
 from typer.core import TyperGroup
 
 from evonet import __version__
-from evonet.cli import compressing, exploring, files, histories, packing, reading, running, stepping, twins
+from evonet.cli import (
+    benching,
+    compressing,
+    exploring,
+    files,
+    histories,
+    packing,
+    reading,
+    running,
+    stepping,
+    twins,
+)
 from evonet.errors import EvonetError
 
 
@@ -75,6 +86,7 @@ for name, command, example in (
     *stepping.COMMANDS,
 ):
     app.command(name, epilog=f"Example: {example}")(command)
+app.add_typer(benching.bench, name="bench")
 
 
 def main() -> None:
