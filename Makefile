@@ -23,7 +23,7 @@ check: $(READY)  ## lint, types, import contracts
 	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)  ## the short benchmarks, printed side by side; nothing else should run
-	for name in expand step lowerings workers start compactness roundtrip; do \
+	for name in expand step lowerings workers selection start compactness roundtrip; do \
 	  echo "== benchmarks/$$name.py"; OMP_NUM_THREADS=1 $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 	OMP_NUM_THREADS=1 $(BIN)/evonet bench cluster --workers 64 --population 256 --window 256 --individuals 4000
 
