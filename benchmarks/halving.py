@@ -4,8 +4,8 @@
     python benchmarks/halving.py report
 
 Both arms are `evonet run` with score.kind = "pareto" (validation loss, bytes), the same number of births, every genome
-trained from scratch (search.inherit = false). `full` trains each birth for 600 steps; `halving` trains it for 60 and
-promotes by non-dominated rank to 200 and 600. Hypervolume of the front of those trained at the top rung, in the box of
+trained from scratch (search.inherit = false). `full` trains each birth for 300 steps; `halving` trains it for 30 and
+promotes by non-dominated rank to 100 and 300. Hypervolume of the front of those trained at the top rung, in the box of
 loss below 1 bit per label and log2(bytes) from 6 to 14, both scaled to 1.
 """
 
@@ -27,11 +27,11 @@ from evonet.twins import estimate
 
 PROGRAM = str(Path(sys.executable).with_name("evonet"))
 CONFIG = Path(__file__).parent.parent / "configs" / "mnist.toml"
-ARMS = {"full": "[600]", "halving": "[60, 200, 600]"}
+ARMS = {"full": "[300]", "halving": "[30, 100, 300]"}
 SETS = [
     'score.kind="pareto"',
-    "search.population=24",
-    "search.individuals=64",
+    "search.population=16",
+    "search.individuals=40",
     "search.inherit=false",
     "search.finish_best=0",
     "search.promote=0.3",
