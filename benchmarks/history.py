@@ -35,12 +35,12 @@ from evonet.store import RunWriter, open_run
 PACKAGE, SHADOW = bytes(600), bytes(3000)
 
 
-class Enough(Exception):
+class EnoughError(Exception):
     pass
 
 
 class Stubs:
-    """Workers that answer at once, in order; `left` jobs, then they raise `Enough`."""
+    """Workers that answer at once, in order; `left` jobs, then they raise `EnoughError`."""
 
     slots = 2
 
@@ -49,7 +49,7 @@ class Stubs:
 
     def submit(self, job: Job) -> None:
         if not self.left:
-            raise Enough
+            raise EnoughError
         self.left -= 1
         self.queue.append(job)
 
@@ -94,7 +94,7 @@ def make(path: Path, config: RunConfig, until: int) -> None:
                 used = time.process_time() - started
                 print(f"{progress.issued} decisions, {1e3 * used / progress.issued:.2f} ms each", file=sys.stderr)
 
-        with suppress(Enough):
+        with suppress(EnoughError):
             run(app.make_search(config, data, writer), Stubs(until), writer, progress=tell)
 
 
@@ -117,7 +117,7 @@ def resume(path: Path) -> dict[str, float]:
         config = parse_config(record.config, "stored")
         search = app.make_search(config, app.load(config), writer, list(record.events()))
         total, stubs = record.counts().issued, Watched(1000)
-        with suppress(Enough):
+        with suppress(EnoughError):
             run(search, stubs, writer, past=record.past(), checked=app.sample_of(total))
         assert stubs.first
         wall, cpu, peak = stubs.first
