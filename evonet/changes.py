@@ -93,14 +93,22 @@ _DATA = ("idx:", "npz:", "folder:", "scramble:", "lag:")
 
 def named_code(text: str, where: str) -> list[str]:
     """The Python functions, "module:function", that the configuration `text` would have this process import."""
-    found = []
-    for key, value in _flat(parse_toml(text, where)):
-        if key.startswith(_NO_CODE) or (key == "data.spec" and str(value).startswith(_DATA)):
-            continue
-        words = [*key.split("."), *([value] if isinstance(value, str) else value if isinstance(value, list) else [])]
-        parts = [*words, key.removeprefix("search.rates.")] if key.startswith("search.rates.") else words
-        found += [word for word in parts if isinstance(word, str) and _CODE.fullmatch(word)]
-    return sorted(set(found))
+    return sorted(set(_code_in(parse_toml(text, where), "")))
+
+
+def _code_in(value: object, key: str) -> Iterator[str]:
+    """Every word of a table that looks like a function, keys included, but where such words mean something else."""
+    if key.startswith(_NO_CODE) or (key == "data.spec" and str(value).startswith(_DATA)):
+        return
+    if isinstance(value, Mapping):
+        yield from (name for name in value if _CODE.fullmatch(name))
+        for name, inner in value.items():
+            yield from _code_in(inner, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _code_in(inner, key)
+    elif isinstance(value, str) and _CODE.fullmatch(value):
+        yield value
 
 
 def check_trust(texts: Iterable[str], where: str, *, trusted: bool) -> None:

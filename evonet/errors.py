@@ -10,6 +10,7 @@ EvonetError
 │   ├── RunLocked    exit 4   another driver holds the run
 │   └── DiskFull     exit 75  no room to write; all that was recorded is safe, and the run is resumable
 ├── ExportError      exit 1   an export that did not give back the network's own answers
+├── RequestError     exit 1   a request that a run cannot take
 ├── WorkersError     exit 75  the cluster cannot be reached or gave up; the run is resumable
 └── Interrupted      exit 75  stopped by the user; the run is resumable
 
@@ -57,6 +58,10 @@ class DiskFull(StoreError):  # noqa: N818
 
 
 class ExportError(EvonetError):
+    exit_code = 1
+
+
+class RequestError(EvonetError):
     exit_code = 1
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from evonet.errors import EvonetError, StoreError
+from evonet.errors import EvonetError, RequestError
 from evonet.evolution.interventions import Inject, Pause, Refused, Request
 from evonet.files import write_whole
 from evonet.genome.check import check
@@ -37,13 +37,13 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def send(run: Path, request: Request, *, driver: int | None = None) -> str:
-    """Put `request` into the inbox of a run; its name. Raises StoreError if it cannot be written."""
+    """Put `request` into the inbox of a run; its name. Raises RequestError if it cannot be written."""
     name = f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"  # wall time: an order for people, nothing hangs on it
     try:
         (run / FOLDER).mkdir(exist_ok=True)
         write_whole(run / FOLDER / name, msgspec.json.encode(Letter(request=request, driver=driver)))
     except OSError as e:
-        raise StoreError(f"{run / FOLDER}: the request cannot be written: {e.strerror or e}") from e
+        raise RequestError(f"{run / FOLDER}: the request cannot be written: {e.strerror or e}") from e
     return name
 
 
@@ -107,17 +107,20 @@ class FolderInbox:
 
 
 def check_injection(request: Inject, shape: tuple[tuple[int, int, int], int] | None = None) -> None:
-    """Raises GenomeError or PackageError where the request's genome or weights are not valid or do not fit."""
+    """Raises GenomeError, PackageError or RequestError where the request's genome or weights are not valid or do not fit."""
     genome = decode(request.genome)
     check(genome)
     if not request.package:
         return
     package = unpack(request.package)
     if package.genome != genome:
-        raise StoreError("the package holds another genome than the one to inject")
+        raise RequestError("the package holds another genome than the one to inject")
     if shape is not None and (package.input, package.classes) != shape:
-        made, wanted = (f"{'x'.join(map(str, s))}, {n} classes" for s, n in ((package.input, package.classes), shape))
-        raise StoreError(f"the package is for images of {made}, the run's data have {wanted}; inject its genome alone")
+        both = ((package.input, package.classes), shape)
+        made, wanted = (f"{'x'.join(map(str, s))}, {n} classes" for s, n in both)
+        raise RequestError(
+            f"the package is for images of {made}, the run's data have {wanted}; inject its genome alone"
+        )
 
 
 def _content(path: Path) -> bytes:

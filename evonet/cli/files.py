@@ -214,6 +214,9 @@ def doctor(
     checks = examine() if run is None else examine_run(run)
     if json:
         print_json(checks)
+    elif run is not None:
+        for c in checks:
+            print(f"{'ok' if c.ok else 'NO'}  {c.name}: {c.found}" + (f"\n    {c.advice}" if c.advice else ""))
     else:
         lines = [(c.name, "ok" if c.ok else "NO", c.found, c.advice) for c in checks]
         print_table(("check", "state", "found", "what to do"), lines, left=("check", "state", "found", "what to do"))

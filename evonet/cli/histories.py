@@ -28,7 +28,7 @@ def fork(
     data_dir: DataDir = None,
     trust_code: TrustCode = False,
 ) -> None:
-    """A new run with the history of RUN up to a generation, which goes on by itself, with other settings if you like."""
+    """A new run with the history of RUN up to a generation, which goes on by itself, with --set otherwise."""
     from evonet import forking
     from evonet.cli import running
 
@@ -49,7 +49,7 @@ def replay(
     trust_code: TrustCode = False,
     json: Json = False,
 ) -> None:
-    """Evaluate an individual again, from the store alone, and compare bit for bit; exit code 1 where anything differs."""
+    """Evaluate an individual again, from the store alone; exit code 1 unless all is the same, bit for bit."""
     from evonet.replaying import Replay
 
     replayed = Replay(Path(run), id, data_dir=data_dir, trust_code=trust_code)

@@ -105,15 +105,14 @@ def print_end(path: Path) -> None:
 
     name = shlex.quote(str(path))
     with open_run(path) as opened:
-        table = tables.rows(opened, tables.config_of(opened).score)
-        print(f"{path} is {opened.state}: {len(table)} individuals, {opened.counts().issued} evaluations")
-        best = tables.best_rows(table, 1)
+        counts, best = opened.counts(), tables.best_of(opened, tables.config_of(opened).score)
+        print(f"{path} is {opened.state}: {counts.individuals} individuals, {counts.issued} evaluations")
         if opened.state != "finished":
             print(f"go on with  evonet resume {name}")
-        elif not best:
+        elif best is None:
             print("no individual was scored; why: evonet show --all " + name)
         else:
-            _print_winner(opened, best[0], name)
+            _print_winner(opened, best, name)
 
 
 def _print_winner(opened: Run, winner: Row, name: str) -> None:

@@ -53,13 +53,13 @@ def pause(
     ] = None,
 ) -> None:
     """Let a run finish what is in flight and stop; `resume` goes on."""
-    from evonet.errors import StoreError
+    from evonet.errors import RequestError
     from evonet.evolution.interventions import Pause
 
     with _open(run) as opened:
         _check_goes_on(opened)
         if generation is None and not opened.live:
-            raise StoreError(f"{run}: no driver is at work on it, so there is nothing to pause")
+            raise RequestError(f"{run}: no driver is at work on it, so there is nothing to pause")
         # An order to stop now is for the driver at work now: not for the one that resumes later.
         driver = opened.epoch if generation is None else None
         when = "now" if generation is None else f"when generation {generation} begins"
@@ -86,10 +86,10 @@ def _open(run: str) -> Run:
 
 
 def _check_goes_on(opened: Run) -> None:
-    from evonet.errors import StoreError
+    from evonet.errors import RequestError
 
     if opened.state == "finished":
-        raise StoreError(
+        raise RequestError(
             f"{opened.path}: it is finished, nothing is decided any more; fork it: `evonet fork {opened.path} "
             "--generation G`, then ask the fork"
         )

@@ -9,7 +9,7 @@ import msgspec
 
 from evonet.errors import Interrupted, StoreError, WorkersError
 from evonet.evolution.bands import Entry
-from evonet.evolution.requests import Desk, Inbox, NoInbox
+from evonet.evolution.requests import NO_INBOX, Desk, Inbox
 from evonet.evolution.score import sound
 from evonet.evolution.search import Decision, Search
 from evonet.genome.genes import GeneId
@@ -90,7 +90,7 @@ def run(
     *,
     past: Iterable[Past] = (),
     checked: Callable[[int], bool] = lambda _: True,
-    inbox: Inbox = NoInbox(),
+    inbox: Inbox = NO_INBOX,
     pauses: Iterable[int] = (),
     progress: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,

@@ -52,6 +52,9 @@ class NoInbox:
     def refuse(self, name: str) -> None: ...
 
 
+NO_INBOX = NoInbox()
+
+
 class Events(Protocol):
     def event(self, kind: str, text: str, decision: int | None = None, data: object = None) -> None: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -134,6 +135,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return tuple(v for v in field.values if self.allows(field.name, v))
 
 
+@lru_cache(maxsize=4096)  # every child is compared with its parent, and parents come again and again
 def breaches(genome: Genome, limits: Limits) -> int:
     """In how many places `genome` lies outside `limits`; 0 means inside.
 

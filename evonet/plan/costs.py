@@ -1,8 +1,9 @@
 """Costs of a stage in closed form: no loop over neurons or connections."""
 
+from functools import lru_cache
+
 import numpy as np
 
-from evonet.plan.geometry import inside
 from evonet.plan.types import Stage
 
 
@@ -17,11 +18,21 @@ def application_macs(stage: Stage) -> int:
 def connections(stage: Stage) -> int:
     """Mask ones: joined pairs of neurons, without those that the boundary cuts off."""
     rows, columns = (
-        {offset: int(np.count_nonzero(inside(stage, axis, offset))) for offset in {tap[axis] for tap in stage.taps}}
-        for axis in (0, 1)
+        {
+            offset: _inside(stage.target[axis + 1], stage.source[axis + 1], stage.span[axis], at + offset, stage.wrap)
+            for offset in {tap[axis] for tap in stage.taps}
+        }
+        for axis, at in enumerate(stage.shift)
     )
     ones = [rows[dy] * columns[dx] for dy, dx in stage.taps]
     return stage.inputs * sum(often * sum(ones[t] for t in taps) for often, taps in _kernels(stage))
+
+
+@lru_cache(maxsize=2**16)
+def _inside(size: int, source: int, span: int, offset: int, wrap: bool) -> int:
+    """How many of `size` target rows have the offset inside the source; as `geometry.inside`, which shifts the rows."""
+    at = np.arange(size, dtype=np.int64) * span // size + offset
+    return int(np.count_nonzero((at >= 0) & (at < source) | wrap))
 
 
 def _kernels(stage: Stage) -> list[tuple[int, list[int]]]:

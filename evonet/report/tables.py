@@ -15,6 +15,7 @@ from evonet.genome.code import decode
 from evonet.genome.genes import Genome
 from evonet.genome.ids import with_ids
 from evonet.job import Scored
+from evonet.report.ranking import order_sql
 from evonet.store import Decision, Individual, Run
 from evonet.store.rows import KIND_OF
 
@@ -119,20 +120,25 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 def status(run: Run) -> Status:
     config = config_of(run)
-    table = rows(run, config.score)
     counts = run.counts()
     return Status(
         name=run.path.name,
         path=str(run.path),
         state="dead" if run.state == "running" and not run.live else run.state,
-        seed=run.seed,
+        seed=config.run.seed,
         data=config.data.spec,
         population=run.population,
         individuals=counts.individuals,
         wanted=config.search.individuals,
         outcomes={**counts.recorded, "pending": counts.in_flight},
-        best=best_rows(table, 1)[0] if table and table[0].score is not None else None,
+        best=best_of(run, config.score),
     )
+
+
+def best_of(run: Run, settings: ScoreSettings) -> Row | None:
+    """The first of `best_rows` over all individuals, without reading them all."""
+    first = run.first_newest(order_sql(settings))
+    return None if first is None else row(run.individual(first), settings)
 
 
 def best_rows(table: Sequence[Row], count: int) -> list[Row]:

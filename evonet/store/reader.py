@@ -192,6 +192,21 @@ class Run:
         with reading(self._database):
             return [decision_of(row) for row in rows]
 
+    def first_newest(self, order: str) -> int | None:
+        """The individual whose newest scored evaluation comes first in `order`, the text of an ORDER BY over columns
+        of table evaluation; from settings, never from data.
+        """
+        page = 0
+        sql = f"SELECT individual, decision FROM evaluation WHERE outcome = 'scored' ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
+        newest = "SELECT max(decision) AS n FROM evaluation WHERE individual = ? AND outcome = 'scored'"
+        while rows := self._rows(sql, PAGE, page):
+            for individual, decision in map(tuple, rows):
+                if self._rows(newest, individual)[0]["n"] == decision:
+                    found: int = individual
+                    return found
+            page += PAGE
+        return None
+
     def promoted(self) -> Iterator[tuple[int, int, Measures]]:
         """Individual, rung and measures of all scored evaluations, finishing aside, of those scored above rung 0."""
         columns = ", ".join(MEASURES)

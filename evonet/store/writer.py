@@ -34,6 +34,7 @@ from evonet.store.rows import (
 from evonet.store.schema import DATABASE, connect, find_database, reading
 
 _MEASURED = f"SELECT decision, individual, rung, {', '.join(MEASURES)} FROM evaluation"  # noqa: S608 - our own names
+_WITHOUT = "SELECT d.*, x'' AS package, x'' AS shadow FROM decision d "
 _WITH_WEIGHTS = "SELECT d.*, w.package, w.shadow FROM decision d LEFT JOIN weights w ON w.decision = d.decision "
 
 
@@ -116,7 +117,7 @@ class RunWriter:
         from what was issued, or if a birth leaves a gap in the numbers of individuals.
         """
         with self._transaction() as db:
-            if self._decision(job.decision) is None:
+            if db.execute("SELECT 1 FROM evaluation WHERE decision = ?", (job.decision,)).fetchone() is None:
                 if kind in BIRTHS:
                     self._give_birth(job)
                 db.execute(
@@ -233,8 +234,7 @@ class RunWriter:
 
     def _check_issued(self, job: Job, named: dict[str, object]) -> None:
         # Read back what stands: catches a resumed search that decides differently, and a promotion of another genome.
-        row = self._decision(job.decision)
-        assert row is not None  # noqa: S101 - the caller has just found or written it
+        row = self._db.execute(_WITHOUT + "WHERE d.decision = ?", (job.decision,)).fetchone()
         stands = decision_of(row)
         fields = ("individual", "rung", "steps", "seen", "seed", "key", "genome", "ids")
         wanted = {**named, **{name: getattr(job, name) for name in fields}}

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 import evonet as package
 from evonet import app as composition
-from evonet.cli import compressing, files, packing, reading, running, twins
+from evonet.cli import compressing, files, histories, packing, reading, running, stepping, twins
 from evonet.genome.genes import Genome
 from evonet.genome.text import to_toml
 
@@ -23,13 +23,16 @@ COMMANDS = (
     *compressing.COMMANDS,
     *packing.COMMANDS,
     *twins.COMMANDS,
+    *histories.COMMANDS,
+    *stepping.COMMANDS,
 )
 GENOMES = Path(__file__).parents[2] / "genomes"
 
 
 def test_the_verbs_are_those_of_the_design():
     names = "run resume status ls show lineage diff digest table expand export eval doctor refine pack unpack twin"
-    assert [name for name, _, _ in COMMANDS] == names.split()
+    histories = "fork replay fidelity inject cull pause note"
+    assert [name for name, _, _ in COMMANDS] == [*names.split(), *histories.split()]
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in COMMANDS])
@@ -56,6 +59,9 @@ def test_every_help_has_an_example(evonet, name):
         "pack",
         "unpack",
         "twin",
+        "replay",
+        "fidelity",
+        "doctor",
     ],
 )
 def test_every_verb_that_answers_has_json(evonet, name):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from evonet.evolution.interventions import Scheduled, scheduled
 from evonet.evolution.loop import run
 from evonet.evolution.search import Decision, Search
 from evonet.evolution.settings import ScoreSettings, SearchSettings
@@ -88,6 +89,7 @@ class MemoryRun:
     def __init__(self) -> None:
         self.rows: list[tuple[Decision, Outcome | None]] = []
         self.events: list[str] = []
+        self.written: list[tuple[str, int | None, object]] = []  # events with data
         self.state = ""
         self.cached: list[int] = []
         self.fuse: int | None = None
@@ -125,14 +127,27 @@ class MemoryRun:
                 return Start(genome=job.genome, ids=job.ids, package=outcome.package, shadow=outcome.shadow)
         return None
 
-    def event(self, kind: str, text: str, decision: int | None = None) -> None:
+    def event(self, kind: str, text: str, decision: int | None = None, data: object = None) -> None:
+        if data is not None:
+            self._burn()
+            self.written.append((kind, decision, msgspec.json.decode(msgspec.json.encode(data))))
         self.events.append(f"{kind} {decision}: {text}")
+        if data is not None:
+            self._burn()
+
+    def measured(self) -> Iterator[tuple[int, int, Measures]]:
+        for decision, outcome in self.rows:
+            if isinstance(outcome, Scored):
+                yield decision.job.decision, decision.job.rung, outcome.measures
+
+    def interventions(self) -> list[Scheduled]:
+        return [change for event in self.written if (change := scheduled(*event)) is not None]
 
     def set_state(self, state: str) -> None:
         self.state = state
 
     def decisions(self) -> Iterator[Past]:
-        return iter([Past(d.job.decision, d.job.key, outcome) for d, outcome in self.rows])
+        return iter([past_of(decision, outcome) for decision, outcome in self.rows])
 
     def trace(self) -> list[tuple[object, ...]]:
         """All that two equal runs share; repr, so that a NaN equals itself."""
@@ -141,8 +156,24 @@ class MemoryRun:
 
 class Past(msgspec.Struct, frozen=True):
     decision: int
+    individual: int
+    kind: str
+    parents: tuple[int, ...]
+    operator: str
+    rung: int
+    genome: bytes
+    ids: tuple[tuple[int, int], ...]
+    steps: int
+    seen: int
+    seed: int
     key: str
     outcome: Outcome | None
+
+
+def past_of(decision: Decision, outcome: Outcome | None) -> Past:
+    job, told = decision.job, {"kind": decision.kind, "parents": decision.parents, "operator": decision.operator}
+    own = set(Past.__struct_fields__) - {"outcome", *told}
+    return Past(**{name: getattr(job, name) for name in own}, **told, outcome=outcome)
 
 
 class AnyOrder:
@@ -181,9 +212,14 @@ def make_search(recorder: object, settings: SearchSettings = SMALL, **changes: o
         "brief_examples": settings.rungs[0] * BATCH,
         "admit": admits,
         "weights": recorder.start_of,
+        "measured": recorder.measured,
         **changes,
     }
-    return Search(settings, values.pop("score", ScoreSettings()), **values)
+    known = values.pop("interventions", ())
+    search = Search(settings, values.pop("score", ScoreSettings()), **values)
+    for decision, change in known:
+        search.intervene(change, at=decision)
+    return search
 
 
 def best_of_the_first(count: int, settings: SearchSettings = SMALL) -> float:
