@@ -210,7 +210,7 @@ def steady_utilisation(starts: Sequence[float], seconds: Sequence[float], worker
         for start, length in zip(starts, seconds, strict=True)
         if start + length > first
     )
-    return sum(pieces) / (workers * (last - first)) if last > first else 0.0
+    return min(1.0, sum(pieces) / (workers * (last - first))) if last > first else 0.0
 
 
 def _peak_memory() -> int:

@@ -144,7 +144,7 @@ def test_the_window_keeps_a_cluster_busier_than_a_barrier(report):
 def test_a_load_test_repeats_whatever_the_number_of_workers_and_deaths(tmp_path):
     digests = {}
     for workers, kill_rate in ((1, 0.0), (2, 0.0), (4, 0.02), (8, 0.0), (8, 0.0)):
-        load = Load(workers=workers, individuals=60, population=8, kill_rate=kill_rate)
+        load = Load(workers=workers, individuals=40, population=8, kill_rate=kill_rate)
         folder = tmp_path / f"{len(digests)}-{workers}"
         report = measure(load, folder)
         with open_run(folder) as run:
