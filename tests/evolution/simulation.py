@@ -135,10 +135,10 @@ class MemoryRun:
         if data is not None:
             self._burn()
 
-    def measured(self) -> Iterator[tuple[int, int, Measures]]:
+    def measured(self) -> Iterator[tuple[int, int, int, Measures]]:
         for decision, outcome in self.rows:
             if isinstance(outcome, Scored):
-                yield decision.job.decision, decision.job.rung, outcome.measures
+                yield decision.job.decision, decision.job.individual, decision.job.rung, outcome.measures
 
     def interventions(self) -> list[Scheduled]:
         return [change for event in self.written if (change := scheduled(*event)) is not None]

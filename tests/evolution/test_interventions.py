@@ -22,6 +22,7 @@ from evonet.seeds import Stream
 
 GUEST = encode(Genome(sheets=(SheetGene(channels=5),)))
 ADAPTIVE = msgspec.structs.replace(SMALL, adapt=0.5)
+ISLANDS = msgspec.structs.replace(ADAPTIVE, population=16, individuals=36, islands=2, migrate_every=2, clones=0.2)
 CHANGES = {
     "individuals": ({"individuals": 40}, {}),
     "rates": ({"rates": {"reseed": 3.0}, "crossover": 0.9, "promote": 1.0, "finish_best": 3}, {}),
@@ -30,22 +31,26 @@ CHANGES = {
 }
 
 
-def terms(text):
+def terms_of(options):
     """Terms by the name of a change; the seed changes with them."""
-    search, scoring = CHANGES[text]
-    return Terms(
-        settings=msgspec.structs.replace(ADAPTIVE, **search),
-        score=ScoreSettings(**scoring),
-        limits=Limits(),
-        seed=7 if text == "individuals" else 8,
-        context="simulation" if text == "individuals" else f"simulation of {text}",
-        brief_examples=ADAPTIVE.rungs[0] * 10,
-        admit=admits,
-    )
+
+    def terms(text):
+        search, scoring = CHANGES[text]
+        return Terms(
+            settings=msgspec.structs.replace(options, **search),
+            score=ScoreSettings(**scoring),
+            limits=Limits(),
+            seed=7 if text == "individuals" else 8,
+            context="simulation" if text == "individuals" else f"simulation of {text}",
+            brief_examples=options.rungs[0] * 10,
+            admit=admits,
+        )
+
+    return terms
 
 
 def search_of(recorder, options=ADAPTIVE, **changes):
-    return make_search(recorder, options, terms=terms, interventions=recorder.interventions(), **changes)
+    return make_search(recorder, options, terms=terms_of(options), interventions=recorder.interventions(), **changes)
 
 
 class MemoryInbox:
@@ -92,15 +97,16 @@ LIVES = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 40), REQUESTS), max_size=5), LIVES, st.integers(0, 2**32))
-def test_a_run_with_interventions_is_the_straight_run_with_the_same_events(requests, lives, order):
+@pytest.mark.parametrize("options", [ADAPTIVE, ISLANDS], ids=["one pool", "islands"])
+@settings(max_examples=20, deadline=None)
+@given(requests=st.lists(st.tuples(st.integers(0, 40), REQUESTS), max_size=5), lives=LIVES, order=st.integers(0, 2**32))
+def test_a_run_with_interventions_is_the_straight_run_with_the_same_events(options, requests, lives, order):
     recorder, inbox = MemoryRun(), MemoryInbox(*requests)
     for i, (fuse, slots, change) in enumerate([*lives, *[(10**9, 3, None)] * 8]):
         if change and not any(d.kind == "finish" for d, _ in recorder.rows):
             recorder.event("configure", change, len(recorder.rows), {"change": Configure(config=change)})
         recorder.fuse, inbox.known = fuse, known_requests(recorder)
-        search = search_of(recorder)
+        search = search_of(recorder, options)
         past, checked = recorder.decisions(), lambda n, i=i: (n + i) % 3 == 0
         try:
             winner = run(search, any_order(slots, order + i), recorder, past=past, checked=checked, inbox=inbox)
@@ -111,7 +117,7 @@ def test_a_run_with_interventions_is_the_straight_run_with_the_same_events(reque
         raise AssertionError("never finished")
     straight = MemoryRun()
     straight.written = list(recorder.written)
-    again = search_of(straight)
+    again = search_of(straight, options)
     assert run(again, in_turn(rough), straight) == winner
     assert straight.trace() == recorder.trace()
     births = [d.job.individual for d, _ in recorder.rows if d.kind in ("seed", "found", "breed")]
@@ -200,7 +206,7 @@ def test_other_scores_are_made_of_what_was_measured(change):
     with pytest.raises(Killed):
         run(search, in_turn(rough), recorder)
     assert search.next > 25
-    measures = {n: m for n, _, m in recorder.measured()}
+    measures = {n: m for n, _, _, m in recorder.measured()}
     scoring = ScoreSettings(**CHANGES[change][1])
     for entry in (*search.pool, *search._finalists.held, search.best):
         m = measures[entry.decision]
