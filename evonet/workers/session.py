@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -49,7 +50,9 @@ def connect(settings: WorkersSettings, *, data_bytes: int, modules: Sequence[str
     _prepare(_ENVIRONMENT)
     address = _greet(settings.address) if settings.address else ""
     if not address:
-        _prepare(_LOOPBACK)
+        # A token of this run's own: Ray would write one into the user's home. Who has set the mode has a reason.
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        _prepare(_LOOPBACK if "RAY_AUTH_MODE" in os.environ else _LOOPBACK | token)
     import ray
 
     if ray.is_initialized():
