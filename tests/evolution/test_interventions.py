@@ -11,6 +11,7 @@ from simulation import SMALL, AnyOrder, Killed, MemoryRun, admits, finished, in_
 from evonet.errors import Interrupted, StoreError
 from evonet.evolution.interventions import Configure, Cull, Inject, Note, Pause, Refused, scheduled
 from evonet.evolution.loop import replay, run
+from evonet.evolution.rungs import Ladder, Rated
 from evonet.evolution.score import choice_score, objectives, score
 from evonet.evolution.settings import ScoreSettings
 from evonet.evolution.terms import Terms
@@ -103,6 +104,7 @@ LIVES = st.lists(
 def test_a_run_with_interventions_is_the_straight_run_with_the_same_events(options, requests, lives, order):
     recorder, inbox = MemoryRun(), MemoryInbox(*requests)
     for i, (fuse, slots, change) in enumerate([*lives, *[(10**9, 3, None)] * 8]):
+        recorder.fuse = None  # between two lives nobody dies
         if change and not any(d.kind == "finish" for d, _ in recorder.rows):
             recorder.event("configure", change, len(recorder.rows), {"change": Configure(config=change)})
         recorder.fuse, inbox.known = fuse, known_requests(recorder)
@@ -212,9 +214,16 @@ def test_other_scores_are_made_of_what_was_measured(change):
         m = measures[entry.decision]
         derived = score(m, scoring), choice_score(m, scoring), objectives(m, scoring)
         assert (entry.score, entry.choice, entry.objectives) == derived
-    folded = [(r, score(m, scoring)) for n, r, m in recorder.measured() if n < search._pools.blocks * SMALL.block]
-    assert search._pools._rungs == [sorted(s for r, s in folded if r == rung) for rung in (0, 1)]
-    assert search._pools._best == max(s for _, s in folded)
+    seen = search._pools.blocks * SMALL.block
+    folded = [Rated(i, r, score(m, scoring), objectives(m, scoring)) for n, i, r, m in recorder.measured() if n < seen]
+    ladder = Ladder(2, promote=SMALL.promote, pareto=change == "objectives")
+    ladder.add(folded)
+    rung, expected = search._pools._ladder._seen[0], ladder._seen[0]
+    assert rung.count == expected.count
+    assert [rung.better(e) for e in search.pool if not e.rung] == [
+        expected.better(e) for e in search.pool if not e.rung
+    ]
+    assert search._pools._best == max(rated.score for rated in folded)
 
 
 def test_other_terms_make_other_decisions_from_there_on():
@@ -234,10 +243,9 @@ def test_a_decision_that_is_followed_leaves_the_search_as_one_that_was_taken(cou
         cut.rows, cut.written = list(done), recorder.written
         search = search_of(cut)
         replay(search, cut.decisions(), checked)
-        counts = search.births, search.next, search._steps, search._promoted
-        states.append(
-            (search.pool, search.best, search._pools.mating, search._finalists.held, search._credits.rates, *counts)
-        )
+        counts = search.births, search.next, search._steps, search._pools._ladder._promoted
+        mating = search._pools.mating(search.next)
+        states.append((search.pool, search.best, mating, search._finalists.held, search._credits.rates, *counts))
     assert states[0] == states[1]
 
 
