@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import secrets
 import signal
 import time
 from collections.abc import Callable
@@ -70,7 +71,7 @@ def sleeping(mean: float, sigma: float, rung: int, kill_rate: float) -> Callable
 
     def evaluate(job: Job) -> Outcome:
         seconds = durations.of(job)
-        fate = Stream("kill", job.key, time.time_ns())  # another fate for the next try, as for a node that goes
+        fate = Stream("kill", job.key, secrets.randbits(63))  # another fate for the next try, as for a node that goes
         if fate.chance(kill_rate):
             time.sleep(seconds * fate.unit())
             os.kill(os.getpid(), signal.SIGKILL)

@@ -236,6 +236,6 @@ def test_a_head_that_cannot_be_read(family):
 
 
 def test_measures_and_newest_configuration_read_by_the_writer(family):
-    assert [(n, rung) for n, rung, _ in family.measured()] == [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 1)]
+    assert [(n, rung) for n, _, rung, _ in family.measured()] == [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 1)]
     with closing(connect(family.path / "run.db", "mode=ro")) as db:
         assert db.execute("SELECT epoch FROM run").fetchone()[0] == family.epoch == 1
