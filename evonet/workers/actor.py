@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from evonet.workers.inside import Worker
+from evonet.workers.inside import Worker, die_with
 from evonet.workers.origin import About, about, machine
 
 
@@ -19,6 +19,7 @@ class Actor(Worker):
         """`traces`: the driver's folder for stacks, on the machine that calls itself `driver`."""
         import ray
 
+        die_with(os.getppid())  # Ray's own way out of a process is not taken by one that holds the GIL
         node = f"{platform.node()}:{ray.get_runtime_context().get_node_id()[:8]}"
         folder = traces if driver == machine() else _logs()
         trace = os.path.join(folder, f"evonet-{name}-{os.getpid()}.txt")

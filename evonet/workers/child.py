@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import platform
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -13,16 +10,14 @@ from typing import Any
 
 import msgspec
 
-from evonet.workers.inside import Worker
+from evonet.workers.inside import Worker, die_with
 from evonet.workers.origin import about
 from evonet.workers.wire import HEAD, frame, shared
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     end, data, parent, device, trace = sys.argv[1:]
-    _die_with(int(parent))
+    die_with(int(parent))
     with socket.socket(fileno=int(end)) as driver:
         worker = Worker(Path(trace))
         driver.sendall(frame("placed", about(node=platform.node(), device=device, trace=trace)))
@@ -35,14 +30,6 @@ def main() -> None:
                 driver.sendall(frame("refused", kind, text) if kind else frame("ready"))
             else:
                 driver.sendall(frame(*worker.run(*rest)))
-
-
-def _die_with(parent: int) -> None:
-    """The kernel kills this process when the thread that started it ends, whatever this process is doing then."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the line above
-        os._exit(0)
 
 
 def _receive(driver: socket.socket) -> list[Any] | None:

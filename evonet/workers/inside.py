@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import gc
 import importlib
@@ -23,6 +24,7 @@ from evonet.workers.base import Evaluate
 from evonet.workers.origin import born
 
 STORY = 4000  # characters kept of a traceback
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _SPEAK = signal.SIGUSR2  # asks a worker process for its stacks
 _STACK = "(most recent call first)"  # in every stack that faulthandler writes
 
@@ -162,6 +164,17 @@ class Worker:
         except RuntimeError as error:
             return f"CUDA error: {error}"
         return ""
+
+
+def die_with(parent: int) -> None:
+    """The kernel kills this process when `parent`, which started it, ends, whatever this process is doing then.
+
+    Linux only; elsewhere a busy process ends when its job is done and nobody takes the outcome.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the line above
+            os._exit(0)
 
 
 def reap(pid: int, birth: str, trace: str, *, hung: bool) -> str:

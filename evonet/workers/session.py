@@ -20,6 +20,7 @@ from typing import IO
 
 from evonet.errors import WorkersError
 from evonet.workers.base import WorkersSettings, processors
+from evonet.workers.guard import Guard
 from evonet.workers.source import packages
 
 # Before `import ray`, which reads them once. Values that the user has set stay.
@@ -36,6 +37,9 @@ REACH = 3.0  # seconds for a TCP connection
 HELLO = 11.0  # seconds for whoever accepted it to answer as Ray does; importing Ray is in them
 GREET = 45.0  # seconds for a cluster that answered to accept a driver
 SMALLEST_STORE = 80 * 2**20  # Ray refuses less than 75 MiB
+
+
+_guards: list[Guard] = []  # of the Ray that this process has started: one at most
 
 
 def connect(settings: WorkersSettings, *, data_bytes: int, modules: Sequence[str] = ()) -> bool:
@@ -64,6 +68,7 @@ def connect(settings: WorkersSettings, *, data_bytes: int, modules: Sequence[str
                 ray.init(address=address, runtime_env=travel, log_to_driver=False, logging_level=logging.ERROR)
             else:
                 _start(settings, data_bytes)
+                _guards.append(Guard())
     except (Exception, SystemExit) as error:  # Ray leaves the process when it cannot start; foreign errors end here
         where = f"at {address}" if address else "on this machine"
         message = f'workers: Ray {where} does not start: {_advice(str(error))}. Or set workers.kind = "process".'
@@ -85,6 +90,8 @@ def disconnect() -> None:
 
     with suppress(Exception), _own_signals():  # what is gone cannot be left in good order, and need not be
         ray.shutdown()
+    while _guards:
+        _guards.pop().dismiss()
 
 
 def may_return(error: BaseException) -> bool:
@@ -160,7 +167,7 @@ def _say_hello(place: str) -> None:
                 until = time.monotonic() + seconds
                 while word not in _content(said):
                     if greeting.poll() is not None and word not in _content(said):
-                        raise WorkersError(f"workers: no Ray cluster at {place}: {_advice(_content(wrong))}.")
+                        raise WorkersError(f"workers: cannot join Ray at {place}: {_advice(_content(wrong))}.")
                     if time.monotonic() > until:
                         raise WorkersError(_silent(place, word, seconds))
                     time.sleep(0.05)

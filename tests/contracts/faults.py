@@ -1,5 +1,9 @@
 """What every kind of workers made of processes owes when they die, hang or break. Inherit `FaultsContract`."""
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +15,8 @@ from msgspec.structs import replace
 
 from evonet.job import Job, Lost, Outcome, Scored
 from evonet.workers import WorkersSettings, make_workers
+from evonet.workers.guard import family
+from evonet.workers.origin import born
 
 
 class Story(NamedTuple):
@@ -88,3 +94,36 @@ def check_hang(settings: WorkersSettings, kinds: list[str], *, deadline: float =
             workers.submit(job(2 * n + 1, "no such kind"))
             assert isinstance(workers.collect(PATIENCE), Lost)
     return took
+
+
+ORPHANING = """
+import sys, time
+from contracts.workers import job
+from msgspec.structs import replace
+from evonet.workers import WorkersSettings, make_workers
+settings = WorkersSettings(kind=sys.argv[1], count=2)
+workers = make_workers(settings, "contracts.hangs:hanging")
+for n, kind in enumerate(["c_loop_with_the_gil", "sleep"]):
+    workers.submit(job(n, kind))
+workers.collect(1.0)
+print("running", flush=True)
+time.sleep(600)
+"""
+
+
+def left_after_sigkill(kind: str, seconds: float) -> set[int]:
+    """Start a driver with two busy workers, kill it, and give the processes that are still there after `seconds`."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", ORPHANING, kind]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "running\n"
+        alive = {pid: born(pid) for pid in family(driver.pid)}
+        assert len(alive) >= 2
+        driver.kill()
+    until = time.monotonic() + seconds
+    while (left := {pid for pid, birth in alive.items() if born(pid) == birth != ""}) and time.monotonic() < until:
+        time.sleep(0.1)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    return left

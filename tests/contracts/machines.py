@@ -7,6 +7,7 @@ Each runs in a process of its own, since it joins another Ray than that of the t
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}  # before Ray is imported
+os.environ |= {  # before Ray is imported
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN", "a" * 64),
+}
 
 import numpy as np
 import ray
@@ -136,6 +142,28 @@ def head_of_the_cluster_goes(folder: Path) -> None:
     with join(folder, address=made.address) as workers:
         work = jobs(8, 2.0)
         assert finish(workers, work, _once(replace_head)) == serially(work, folder)
+
+
+def a_wrong_token_is_refused(folder: Path) -> None:
+    """And says so, in a process of its own: this one has the right token."""
+    with cluster(1) as (made, _):
+        for token in ("b" * 64, ""):
+            environment = {**os.environ, "RAY_AUTH_TOKEN": token, "RAY_AUTH_MODE": "token" if token else "disabled"}
+            command = [sys.executable, "-c", STRANGER, made.address]
+            said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+            assert "it asks for a token, and refused ours. Set RAY_AUTH_MODE=token" in said.stdout, said
+
+
+STRANGER = """
+import sys
+from contracts.workers import LIGHT
+from evonet.errors import WorkersError
+from evonet.workers import WorkersSettings, make_workers
+try:
+    make_workers(WorkersSettings(address=sys.argv[1]), LIGHT)
+except WorkersError as error:
+    print(error)
+"""
 
 
 def _once(act: Callable[[], None], after: float = 3.0) -> Callable[[], None]:

@@ -16,7 +16,7 @@ def handlers() -> tuple[Any, Any]:
 def ray(handlers: tuple[Any, Any]) -> Iterator[ModuleType]:
     """One private Ray for all tests of the session, started as `evonet run` starts it: no test imports Ray before."""
     from evonet.workers import WorkersSettings
-    from evonet.workers.session import connect
+    from evonet.workers.session import connect, disconnect
 
     assert connect(
         WorkersSettings(count=6), data_bytes=0
@@ -24,4 +24,4 @@ def ray(handlers: tuple[Any, Any]) -> Iterator[ModuleType]:
     import ray
 
     yield ray
-    ray.shutdown()
+    disconnect()

@@ -1,15 +1,11 @@
 """Workers as plain processes: the contract, the faults, and that nothing is left behind."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from contracts.faults import FaultsContract, check_hang
+from contracts.faults import FaultsContract, check_hang, left_after_sigkill
 from contracts.hangs import KINDS
 from contracts.workers import CANDIDATES, IMAGES, LIGHT, WorkersContract, job, outcomes
 from msgspec.structs import replace
@@ -18,7 +14,6 @@ from evonet.errors import WorkersError
 from evonet.job import Lost, Scored
 from evonet.workers import WorkersSettings, make_workers, processes
 from evonet.workers.inside import reap
-from evonet.workers.origin import born
 from evonet.workers.wire import SharedArgs, shared
 
 PROCESS = WorkersSettings(kind="process", count=2)
@@ -104,50 +99,6 @@ def test_data_is_shared_and_of_any_shape() -> None:
 def test_objects_do_not_travel() -> None:
     with pytest.raises(WorkersError, match="array of object, expected numbers"):
         SharedArgs([np.array([object()])])
-
-
-ORPHANING = """
-import sys, time
-from contracts.workers import job
-from msgspec.structs import replace
-from evonet.workers import WorkersSettings, make_workers
-settings = WorkersSettings(kind=sys.argv[1], count=2)
-workers = make_workers(settings, "contracts.hangs:hanging")
-for n, kind in enumerate(["c_loop_with_the_gil", "sleep"]):
-    workers.submit(job(n, kind))
-workers.collect(1.0)
-print("running", flush=True)
-time.sleep(600)
-"""
-
-
-def descendants(pid: int) -> set[int]:
-    """Processes below `pid`, by the kernel's books."""
-    found, todo = set(), [pid]
-    while todo:
-        for path in Path(f"/proc/{todo.pop()}/task").glob("*/children"):
-            new = {int(child) for child in path.read_text().split()} - found
-            found |= new
-            todo += new
-    return found
-
-
-def left_after_sigkill(kind: str, seconds: float) -> set[int]:
-    """Start a driver with two busy workers, kill it, and give the processes that are still there after `seconds`."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", ORPHANING, kind]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as driver:
-        assert driver.stdout is not None
-        assert driver.stdout.readline() == "running\n"
-        family = {pid: born(pid) for pid in descendants(driver.pid)}
-        assert len(family) >= 2
-        driver.kill()
-    until = time.monotonic() + seconds
-    while (left := {pid for pid, birth in family.items() if born(pid) == birth != ""}) and time.monotonic() < until:
-        time.sleep(0.1)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    return left
 
 
 def test_no_process_outlives_a_killed_driver() -> None:

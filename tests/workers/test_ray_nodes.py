@@ -10,7 +10,15 @@ import pytest
 pytestmark = [pytest.mark.ray, pytest.mark.chaos, pytest.mark.timeout(400)]
 
 
-@pytest.mark.parametrize("program", ["machines_come_and_go", "head_of_this_machine_goes", "head_of_the_cluster_goes"])
+PROGRAMS = (
+    "machines_come_and_go",
+    "head_of_this_machine_goes",
+    "head_of_the_cluster_goes",
+    "a_wrong_token_is_refused",
+)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_machines(program: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "contracts.machines", program, str(tmp_path)]

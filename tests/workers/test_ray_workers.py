@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from contracts.faults import FaultsContract, Story, check_hang
+from contracts.faults import FaultsContract, Story, check_hang, left_after_sigkill
 from contracts.hangs import KINDS
 from contracts.workers import CANDIDATES, PATIENCE, WorkersContract, job
 
@@ -65,6 +65,11 @@ def test_all_kinds_of_hanging_in_ray(kind: str) -> None:
     took = check_hang(WorkersSettings(), [kind])
     print(kind, took)
     assert took[kind] <= 3.0 + 5.0
+
+
+@pytest.mark.chaos
+def test_no_process_of_a_private_ray_outlives_a_killed_driver() -> None:
+    assert left_after_sigkill("ray", 30.0) == set()
 
 
 @pytest.mark.usefixtures("ray")
