@@ -1,5 +1,6 @@
 """The number of workers leaves no trace in a run, nor do answers that are no networks."""
 
+import os
 import subprocess
 import sys
 
@@ -34,7 +35,8 @@ def test_so_many_ray_workers(config, expected, place, figure, workers):
     )
     options = ("--workers", str(workers), "--set", "workers.kind=ray", "--set", "workers.cpus_per_worker=0.01")
     command = [sys.executable, "-c", script, "run", str(config), "--run", str(run), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=paths)
     assert done.returncode == 0, done.stderr
     assert lab.digest(run) == expected
     figure(f"{workers} Ray workers", 1, "same digest")
