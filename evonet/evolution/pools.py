@@ -4,6 +4,7 @@ block may enter.
 
 from bisect import bisect_right, insort
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cached_property
 
 from evonet import seeds
 from evonet.evolution.bands import Entry
@@ -16,8 +17,8 @@ class Pools:
 
     def __init__(self, settings: SearchSettings, *, seed: int, brief: int) -> None:
         self.blocks = 0
-        self.pool: tuple[Entry, ...] = ()
-        self.mating: tuple[Entry, ...] = ()  # drawn once a block
+        self._pool: tuple[Entry, ...] = ()
+        self._mating: tuple[Entry, ...] | None = ()
         self.halt: str | None = None  # the stop rule that a block met
         self._settings, self._seed, self._brief = settings, seed, brief
         self._rungs: list[list[float]] = [[] for _ in settings.rungs]  # scores seen at each rung, ascending
@@ -32,22 +33,45 @@ class Pools:
         self.pool = survivors(newest.values(), population, brief=brief)
         self._check_stop(max((entry.score for entry in scored), default=float("-inf")), self.blocks)
         self.blocks += 1
-        self.mating = mating_list(self.pool, population, brief=brief, seed=seeds.key(self._seed, "mating", self.blocks))
+        self._mating = None
+
+    @property
+    def pool(self) -> tuple[Entry, ...]:
+        return self._pool
+
+    @pool.setter
+    def pool(self, entries: tuple[Entry, ...]) -> None:
+        self._pool = entries
+        self.__dict__.pop("entries", None)
+
+    @cached_property
+    def entries(self) -> dict[int, Entry]:
+        """The pool by individual."""
+        return {entry.individual: entry for entry in self.pool}
+
+    @property
+    def mating(self) -> tuple[Entry, ...]:
+        """Parents, drawn once a block and when first asked for: a run that is gone on with asks for few of them."""
+        if self._mating is None:
+            draw = seeds.key(self._seed, "mating", self.blocks)
+            self._mating = mating_list(self.pool, self._settings.population, brief=self._brief, seed=draw)
+        return self._mating
 
     def drop(self, individuals: Collection[int]) -> None:
         """Let `individuals` leave the pool; the next block may fill their places."""
+        self._mating = tuple(entry for entry in self.mating if entry.individual not in individuals)
         self.pool = tuple(entry for entry in self.pool if entry.individual not in individuals)
-        self.mating = tuple(entry for entry in self.mating if entry.individual not in individuals)
 
     def adopt(self, settings: SearchSettings, *, seed: int, brief: int) -> None:
         """Go on by other settings, of as many rungs; the pool and its mating list stay until the next block."""
+        self._mating = self.mating  # drawn by the old terms
         self._settings, self._seed, self._brief = settings, seed, brief
         self.halt = None
         self._check_stop(float("-inf"), self.blocks - 1)
 
     def score_again(self, again: Callable[[Entry], Entry], history: Iterable[tuple[int, int, float]]) -> None:
         """Make all scores anew. `history`: block, rung and new score of all scored evaluations so far, in order."""
-        self.pool, self.mating = tuple(map(again, self.pool)), tuple(map(again, self.mating))
+        self.pool, self._mating = tuple(map(again, self.pool)), tuple(map(again, self.mating))
         self._rungs = [[] for _ in self._rungs]
         self._best, self._since = float("-inf"), -1
         for block, rung, score in history:

@@ -33,13 +33,27 @@ class Fitness(deap.base.Fitness):
 
 
 class Card:
-    """What DEAP sees of an entry."""
+    """What DEAP sees of an entry, to sort or to draw: `selBest` and `selTournament` only compare fitnesses,
+    and a tuple compares as a `Fitness` of weights 1 does, twenty times as fast.
+    """
 
     __slots__ = ("entry", "fitness")
 
     def __init__(self, entry: Entry, *values: float) -> None:
+        if not all(map(math.isfinite, values)):
+            raise ValueError(f"fitness {values}: expected finite numbers; a NaN would win every comparison in DEAP")
         self.entry = entry
-        self.fitness = Fitness(values)
+        self.fitness = values
+
+
+class ParetoCard:
+    """What DEAP sees of an entry, to sort by dominance."""
+
+    __slots__ = ("entry", "fitness")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.fitness = Fitness(entry.objectives)
 
 
 def survivors(entries: Iterable[Entry], count: int, *, brief: int) -> tuple[Entry, ...]:
@@ -99,7 +113,7 @@ def _pareto_ranked(group: list[Entry]) -> Iterator[Entry]:
     """Front by front, within a front the least crowded first. `selNSGA2` would sort only the front that it has
     to cut.
     """
-    cards = [Card(e, *e.objectives) for e in group]
+    cards = [ParetoCard(e) for e in group]
     for front in tools.sortNondominated(cards, len(cards)):
         tools.emo.assignCrowdingDist(front)
         yield from (c.entry for c in sorted(front, key=lambda c: (-c.fitness.crowding_dist, c.entry.individual)))
