@@ -326,8 +326,8 @@ def sample_of(total: int) -> Callable[[int], bool]:
     """
     if total <= 1024:
         return lambda _: True
-    stride = total // 256
-    return lambda n: n < 128 or n >= total - 384 or n % stride == 0
+    stride = total // 128
+    return lambda n: n < 64 or n >= total - 256 or n % stride == 0
 
 
 def _inbox(writer: RunWriter, data: DataSet, events: Sequence[Event]) -> FolderInbox:

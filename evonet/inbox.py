@@ -107,7 +107,7 @@ class FolderInbox:
 
 
 def check_injection(request: Inject, shape: tuple[tuple[int, int, int], int] | None = None) -> None:
-    """Raises GenomeError, PackageError or RequestError where the request's genome or weights are not valid or do not fit."""
+    """Raises GenomeError, PackageError or RequestError where genome or weights are not valid or do not fit."""
     genome = decode(request.genome)
     check(genome)
     if not request.package:

@@ -6,6 +6,7 @@ layering is that of Hornby 2006, "ALPS: the age-layered population structure", w
 """
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 import msgspec
 
@@ -28,6 +29,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     objectives: tuple[float, ...]  # each greater is better
 
 
+_NUMBER = attrgetter("individual")
+
+
 def band(seen: int, brief: int) -> int:
     """floor(log2(seen / brief)), at least 0: [1, 2), [2, 4), [4, 8)... times the `brief` examples of the first rung."""
     return max(0, (seen // brief).bit_length() - 1)  # exact; floor(log2(x)) = floor(log2(floor(x))) for x >= 1
@@ -36,6 +40,6 @@ def band(seen: int, brief: int) -> int:
 def by_band(entries: Iterable[Entry], brief: int) -> dict[int, list[Entry]]:
     """Entries of each band, in order of individuals whatever the order given, so that no tie is broken by it."""
     bands: dict[int, list[Entry]] = {}
-    for entry in sorted(entries, key=lambda e: e.individual):
+    for entry in sorted(entries, key=_NUMBER):
         bands.setdefault(band(entry.seen, brief), []).append(entry)
     return bands

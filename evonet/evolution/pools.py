@@ -14,13 +14,38 @@ from evonet.evolution.rungs import Ladder, Rated
 from evonet.evolution.selection import mating, survival
 from evonet.evolution.settings import SearchSettings
 
+Draw = Callable[[tuple[Entry, ...]], tuple[Entry, ...]]
+
 
 class Island:
     """One pool and who breeds in it."""
 
     def __init__(self) -> None:
-        self.pool: tuple[Entry, ...] = ()
-        self.mating: tuple[Entry, ...] = ()  # drawn once a block
+        self.entries: dict[int, Entry] = {}  # the pool by individual
+        self._mating: tuple[Entry, ...] | Draw = ()
+
+    @property
+    def pool(self) -> tuple[Entry, ...]:
+        return tuple(self.entries.values())
+
+    @property
+    def mating(self) -> tuple[Entry, ...]:
+        """Parents, drawn once a block and when first asked for: a run that is gone on with asks for few of them."""
+        if not isinstance(self._mating, tuple):
+            self._mating = self._mating(self.pool)
+        return self._mating
+
+    def settle(self, pool: Iterable[Entry]) -> None:
+        self.entries = {entry.individual: entry for entry in pool}
+
+    def pair(self, draw: Draw) -> None:
+        """From now on `draw` says who breeds."""
+        self._mating = draw
+
+    def each(self, change: Callable[[tuple[Entry, ...]], Iterable[Entry]]) -> None:
+        """Change the pool and the mating list, which is drawn before."""
+        self._mating = tuple(change(self.mating))
+        self.settle(change(self.pool))
 
 
 class Pools:
@@ -51,8 +76,11 @@ class Pools:
 
     def promoted(self, n: int, individual: int) -> None:
         """Decision n promotes `individual`, which is in its pool."""
-        pool = self._islands[self._settings.island(n)].pool
-        self._ladder.promoted(next(Rated.of(entry) for entry in pool if entry.individual == individual))
+        self._ladder.promoted(Rated.of(self.entries(n)[individual]))
+
+    def entries(self, n: int) -> dict[int, Entry]:
+        """The pool of decision n, by individual."""
+        return self._islands[self._settings.island(n)].entries
 
     def fold(self, scored: Sequence[Entry]) -> None:
         """Take in the next block, in order of decision. An individual counts with its newest evaluation."""
@@ -69,11 +97,12 @@ class Pools:
     def drop(self, individuals: Collection[int]) -> None:
         """Let `individuals` leave the pools; the next blocks may fill their places."""
         for island in self._islands:
-            island.pool = tuple(entry for entry in island.pool if entry.individual not in individuals)
-            island.mating = tuple(entry for entry in island.mating if entry.individual not in individuals)
+            island.each(lambda entries: (entry for entry in entries if entry.individual not in individuals))
 
     def adopt(self, settings: SearchSettings, *, seed: int, brief: int) -> None:
         """Go on by other settings, of as many rungs and islands; pools and mating lists stay until the next block."""
+        for island in self._islands:
+            island.each(lambda entries: entries)  # parents are drawn by the old terms
         self._settings, self._seed, self._brief = settings, seed, brief
         self._survival, self._mating = survival(settings.survival), mating(settings.mating)
         self._ladder.share = settings.promote
@@ -85,7 +114,7 @@ class Pools:
     ) -> None:
         """Make all scores anew. `history`: the block and the new scores of all scored evaluations so far, in order."""
         for island in self._islands:
-            island.pool, island.mating = tuple(map(again, island.pool)), tuple(map(again, island.mating))
+            island.each(lambda entries: map(again, entries))
         self._best, self._since = float("-inf"), -1
         past = list(history)
         for block, rated in past:
@@ -100,15 +129,16 @@ class Pools:
         """The island's next pool."""
         together = sorted((*island.pool, *coming), key=lambda entry: entry.decision)
         newest = {entry.individual: entry for entry in together}
-        island.pool = self._stay(newest.values(), self._size, *name)
+        island.settle(self._stay(newest.values(), self._size, *name))
 
     def _stay(self, entries: Iterable[Entry], count: int, *name: str | int) -> tuple[Entry, ...]:
         seed = seeds.key(self._seed, "survival", self.blocks, *name)
         return self._survival(entries, count, brief=self._brief, seed=seed)
 
     def _pair(self, island: Island, *name: str | int) -> None:
+        choose, size, brief = self._mating, self._size, self._brief
         seed = seeds.key(self._seed, "mating", self.blocks, *name)
-        island.mating = self._mating(island.pool, self._size, brief=self._brief, seed=seed)
+        island.pair(lambda pool: choose(pool, size, brief=brief, seed=seed))
 
     def _migrates(self) -> bool:
         every = self._settings.migrate_every * len(self._islands)

@@ -101,6 +101,7 @@ class Search:
     ) -> None:
         self.settings = settings
         self.score = score
+        self._block, self._lag = settings.block, settings.lag  # no intervention changes them
         self.next = 0  # the number of the next decision
         self.births = 0
         self.open: dict[int, Decision] = {}  # decided, not told
@@ -209,11 +210,11 @@ class Search:
         return next(iter(by_choice(finished) or self._finalists.best()), None)
 
     def _visible_blocks(self) -> int:
-        return max(0, (self.next - self.settings.lag + 1) // self.settings.block)
+        return max(0, (self.next - self._lag + 1) // self._block)
 
     def _advance(self) -> None:
         """Fold what the next decision sees and no more; when the search is over and told, prepare finishing."""
-        size = self.settings.block
+        size = self._block
         while self._pools.blocks < self._visible_blocks():
             first = self._pools.blocks * size
             if min(self.open, default=self.next) < first + size:
@@ -252,8 +253,8 @@ class Search:
                 if decision.operator == INJECTED:
                     self._injected.popleft()
                 if decision.parents:
-                    mating = self._pools.mating(job.decision)
-                    parents = [entry for entry in mating if entry.individual in decision.parents]
+                    pool = self._pools.entries(job.decision)
+                    parents = [pool[individual] for individual in decision.parents]
                     self._credits.born(job.decision, decision.operator, parents)
         if decision.kind != "finish":
             self._steps += job.steps
@@ -411,8 +412,6 @@ def injected_start(change: Inject, ids: tuple[GeneId, ...]) -> Start:
 
 def _derived(measures: Measures, settings: ScoreSettings) -> dict[str, Any]:
     """The fields of an entry that follow from its measures."""
-    return {
-        "score": score(measures, settings),
-        "choice": choice_score(measures, settings),
-        "objectives": objectives(measures, settings),
-    }
+    value, choice = score(measures, settings), choice_score(measures, settings)
+    wanted = objectives(measures, settings) if settings.kind == "pareto" else (value,)
+    return {"score": value, "choice": choice, "objectives": wanted}

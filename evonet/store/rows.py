@@ -20,7 +20,7 @@ State = Literal["running", "stopped", "finished", "failed"]
 
 BIRTHS = ("found", "seed", "breed")
 MEASURES = Measures.__struct_fields__
-#: Columns of the view `decision` that a search is brought back with.
+#: Columns of the view `decision` that a search is brought back with; in the order of `bare_decision`.
 BARE = (
     *("decision", "individual", "kind", "operator", "rung", "steps", "seen_before", "seed", "key", "outcome"),
     *("cached_from", "seconds", "step", "reason", "cause", "attempts", *MEASURES, "genome", "ids", "parents"),
@@ -130,6 +130,39 @@ def decision_of(row: sqlite3.Row) -> Decision:
         ids=_ids.decode(row["ids"]),
         outcome=outcome_of(row),
         cached_from=row["cached_from"],
+    )
+
+
+def bare_decision(row: sqlite3.Row) -> Decision:
+    """As `decision_of`, of the columns `BARE` by place: SQLite's rows look for every name anew."""
+    n, individual, kind, operator, rung, steps, seen, seed, key, outcome, cached, *rest = row
+    seconds, step, reason, cause, attempts, *measures, genome, ids, parents = rest
+    found: Outcome | None = None
+    match outcome:
+        case "scored":
+            values = Measures(**dict(zip(MEASURES, measures, strict=True)))
+            found = Scored(decision=n, measures=values, package=b"", shadow=b"", rounds=(), seconds=seconds)
+        case "diverged":
+            found = Diverged(decision=n, step=step, reason=reason)
+        case "rejected":
+            found = Rejected(decision=n, reason=reason)
+        case "lost":
+            found = Lost(decision=n, reason=reason, cause=cause, attempts=attempts)
+    return Decision(
+        decision=n,
+        individual=individual,
+        rung=rung,
+        kind=kind,
+        steps=steps,
+        seen=seen,
+        seed=seed,
+        key=key,
+        parents=_parents.decode(parents),
+        operator=operator,
+        genome=genome,
+        ids=_ids.decode(ids),
+        outcome=found,
+        cached_from=cached,
     )
 
 

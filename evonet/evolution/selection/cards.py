@@ -34,13 +34,27 @@ class Fitness(deap.base.Fitness):
 
 
 class Card:
-    """What DEAP sees of an entry."""
+    """What DEAP sees of an entry, to sort by dominance or case by case."""
 
     __slots__ = ("entry", "fitness")
 
     def __init__(self, entry: Entry, *values: float) -> None:
         self.entry = entry
         self.fitness = Fitness(values)
+
+
+class Place:
+    """What DEAP sees of an entry, to sort or to draw: `selBest` and `selTournament` only compare fitnesses, and a
+    tuple compares as a `Fitness` of weights 1 does, twenty times as fast.
+    """
+
+    __slots__ = ("entry", "fitness")
+
+    def __init__(self, entry: Entry, *values: float) -> None:
+        if not all(map(math.isfinite, values)):
+            raise ValueError(f"fitness {values}: expected finite numbers; a NaN would win every comparison in DEAP")
+        self.entry = entry
+        self.fitness = values
 
 
 @contextmanager
@@ -83,7 +97,7 @@ def scaled(entries: Sequence[Entry]) -> list[Card]:
 def ranked(group: Sequence[Entry]) -> list[Entry]:
     """Best to worst: by score, or with several objectives in the order of NSGA-II (Deb et al. 2002, III-B)."""
     if len(group[0].objectives) == 1:
-        cards = [Card(e, *e.objectives, -e.individual) for e in group]
+        cards = [Place(e, *e.objectives, -e.individual) for e in group]
         return [card.entry for card in tools.selBest(cards, len(cards))]
     return list(_pareto_ranked(group))
 

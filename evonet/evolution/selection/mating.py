@@ -12,18 +12,18 @@ The cases of the lexicase family are the objectives of `score.kind = "pareto"`; 
 `selTournamentDCD` has no name here: a tournament by dominance and crowding is what `tournament` is in a Pareto search.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
 from evonet.evolution.bands import Entry, by_band
-from evonet.evolution.selection.cards import Card, borrowed_global_random, by_number, ranked, tools
+from evonet.evolution.selection.cards import Card, Place, borrowed_global_random, by_number, ranked, tools
 from evonet.evolution.selection.plugins import mate
 from evonet.evolution.selection.protocols import Mating
 from evonet.plugins import is_plugin
 
 TOURNAMENT = 3
-Draw = Callable[[list[Card], int], list[Card]]
+Draw = Callable[[Sequence[Card | Place], int], list[Card | Place]]
 
 
 def tournament(pool: Iterable[Entry], length: int, *, brief: int, seed: int) -> tuple[Entry, ...]:
@@ -32,7 +32,7 @@ def tournament(pool: Iterable[Entry], length: int, *, brief: int, seed: int) -> 
     The share is taken at mid-rank: who is alone in a band is neither best nor worst.
     """
     cards = [
-        Card(entry, -(rank + 0.5) / len(group), -entry.individual)
+        Place(entry, -(rank + 0.5) / len(group), -entry.individual)
         for group in by_band(pool, brief).values()
         for rank, entry in enumerate(ranked(group))
     ]
@@ -44,7 +44,7 @@ def _by_objectives(draw: Draw, pool: Iterable[Entry], length: int, *, brief: int
     return _drawn(draw, [Card(entry, *entry.objectives) for entry in by_number(pool)], length, seed)
 
 
-def _drawn(draw: Draw, cards: list[Card], length: int, seed: int) -> tuple[Entry, ...]:
+def _drawn(draw: Draw, cards: Sequence[Card | Place], length: int, seed: int) -> tuple[Entry, ...]:
     if not cards:
         return ()
     with borrowed_global_random(seed):

@@ -21,7 +21,7 @@ from typing import Any
 
 from evonet.evolution.bands import Entry, by_band
 from evonet.evolution.cells import atlas
-from evonet.evolution.selection.cards import Card, borrowed_global_random, by_number, ranked, scaled, tools
+from evonet.evolution.selection.cards import Card, Place, borrowed_global_random, by_number, ranked, scaled, tools
 from evonet.evolution.selection.plugins import survive
 from evonet.evolution.selection.protocols import Survival
 from evonet.plugins import is_plugin
@@ -35,7 +35,7 @@ def bands(entries: Iterable[Entry], count: int, *, brief: int, seed: int = 0) ->
     """
     del seed
     cards = [
-        Card(entry, -rank, age, -entry.individual)
+        Place(entry, -rank, age, -entry.individual)
         for age, group in by_band(entries, brief).items()
         for rank, entry in enumerate(ranked(group))
     ]
