@@ -30,15 +30,17 @@ def create_folder(path: Path, row: tuple[object, ...], fill: Fill = lambda _: No
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.parent / f".{path.name}.{secrets.token_hex(4)}.new"
     fresh.mkdir()
-    lock = RunLock(fresh)  # on the inode, so it is held through the rename
+    lock: RunLock | None = None
     try:
+        lock = RunLock(fresh)  # on the inode, so it is held through the rename
         (fresh / "logs").mkdir()
         _create_database(fresh / DATABASE, row, fill)
         sync(fresh)
         os.rename(fresh, path)
         sync(path.parent)
     except BaseException as error:
-        lock.release()
+        if lock is not None:
+            lock.release()
         shutil.rmtree(fresh, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise RunExists(

@@ -71,15 +71,15 @@ class Run:
             row = self._rows("SELECT * FROM run")
             if not row:
                 raise StoreError(f"{database}: damaged, table run is empty. {advice(database)}")
-            self.version = version_of(self._db)
-            self.newer = self.version > VERSION
-            self.first_config: str = row[0]["config"]
-            self.config = self._newest_config() or self.first_config
-            self.config_digest: str = row[0]["config_digest"]
-            self.seed: int = row[0]["seed"]
-            self.population: int = row[0]["population"]
-            self.created: str = row[0]["created"]
             with reading(database):
+                self.version = version_of(self._db)
+                self.newer = self.version > VERSION
+                self.first_config: str = row[0]["config"]
+                self.config = self._newest_config() or self.first_config
+                self.config_digest: str = row[0]["config_digest"]
+                self.seed: int = row[0]["seed"]
+                self.population: int = row[0]["population"]
+                self.created: str = row[0]["created"]
                 self.provenance: dict[str, object] = msgspec.json.decode(row[0]["provenance"], type=dict[str, object])
         except BaseException:
             self.close()
@@ -164,12 +164,13 @@ class Run:
             parents = {one: msgspec.json.decode(row["parents"], type=tuple[int, ...]) for one, row in found.items()}
         depth = {id: 0}
         queue = [id]
-        for one in queue:  # grows while it is read: breadth first, so the first depth is the least
-            for parent in parents[one]:
-                if parent not in depth:
-                    depth[parent] = depth[one] + 1
-                    queue.append(parent)
-        return [Ancestor(one, parents[one], found[one]["operator"], depth[one]) for one in queue]
+        with reading(self._database):
+            for one in queue:  # grows while it is read: breadth first, so the first depth is the least
+                for parent in parents[one]:
+                    if parent not in depth:
+                        depth[parent] = depth[one] + 1
+                        queue.append(parent)
+            return [Ancestor(one, parents[one], found[one]["operator"], depth[one]) for one in queue]
 
     def events(self) -> Iterator[Event]:
         """In order of writing."""
@@ -179,7 +180,7 @@ class Run:
                 with reading(self._database):
                     data: object = None if row["data"] is None else msgspec.json.decode(row["data"])
                 yield Event(row["id"], row["at"], row["kind"], row["text"], row["decision"], data)
-            last = page[-1]["id"]
+            last = self._further(last, page[-1]["id"])
 
     def attempts(self) -> list[Attempt]:
         """Tries that ended without an answer, in order of decision and try."""
@@ -276,7 +277,13 @@ class Run:
                 with reading(self._database):
                     decision = make(row)
                 yield decision
-            last = page[-1]["decision"]
+            last = self._further(last, page[-1]["decision"])
+
+    def _further(self, last: int, following: int) -> int:
+        """In a damaged file the order of an index may lead back, and pages never end."""
+        if following <= last:
+            raise StoreError(f"{self._database}: damaged, rows out of order. {advice(self._database)}")
+        return following
 
     def _individuals(self) -> int:
         count: int = self._rows("SELECT coalesce(max(id), -1) + 1 AS n FROM individual")[0]["n"]

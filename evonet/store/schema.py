@@ -131,7 +131,7 @@ def reading(database: Path) -> Iterator[None]:
     """Translates what SQLite and the JSON decoder say of an unreadable file, once, into StoreError."""
     try:
         yield
-    except (sqlite3.Error, msgspec.MsgspecError) as error:
+    except (sqlite3.Error, msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
         raise StoreError(
             f"{database}: expected the database of a run, cannot read it: {error}. "
             f"If it was cut or damaged: {advice(database)}"
