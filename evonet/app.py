@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -19,7 +19,8 @@ from evonet.errors import ConfigError, DiskFull, GenomeError, Interrupted, RunEx
 from evonet.evaluation.settings import VERSION, EvaluationSettings
 from evonet.evolution.interventions import Configure, Pause, Written, describe, scheduled
 from evonet.genome import Genome
-from evonet.inbox import FolderInbox
+from evonet.inbox import FolderInbox, has_requests
+from evonet.job import Job, Outcome
 from evonet.provenance import machine, package_versions, provenance
 from evonet.store import Event, Run, RunWriter, open_run
 from evonet.store.ballast import is_full
@@ -83,7 +84,7 @@ def resume(
     """
     with open_run(path) as record:
         done = record.state == "finished" or (until is not None and record.counts().individuals >= until)
-        if done and not changes:
+        if done and not changes and not has_requests(path):
             return
         check_trust((record.first_config, record.config), str(path), trusted=trust_code)
     with RunWriter.open(path) as writer:
@@ -244,7 +245,14 @@ def _drive(
     search = make_search(first, data, writer, events)
     try:
         args = (msgspec.msgpack.encode(evaluation_settings(config)), *data.arrays())
-        with make_workers(config.workers, FACTORY, args, on_attempt=writer.attempt, on_event=writer.event) as workers:
+        nobody = record is not None and record.state == "finished"  # no job is left, a request may be
+        with (
+            nullcontext(Nobody())
+            if nobody
+            else make_workers(
+                config.workers, FACTORY, args, on_attempt=writer.attempt, on_event=writer.event
+            ) as workers
+        ):
             run(
                 search,
                 workers,
@@ -270,6 +278,19 @@ def _drive(
         if isinstance(e, DiskFull):
             raise
         raise DiskFull(f"{e}. All that was recorded is safe: make room, then `evonet resume {writer.path}`") from e
+
+
+class Nobody:
+    """The workers of a run that is done."""
+
+    slots = 0
+
+    def submit(self, job: Job) -> None:
+        raise WorkersError(f"workers: decision {job.decision} came when the run was finished. Report this.")
+
+    def collect(self, timeout: float) -> Outcome | None:
+        del timeout
+        return None
 
 
 def make_search(first: RunConfig, data: DataSet, writer: RunWriter, events: Sequence[Event] = ()) -> Search:

@@ -34,6 +34,11 @@ def fork(
         RunExists: there is something at `path`.
     """
     with open_run(origin) as record:
+        if record.newer:
+            raise StoreError(
+                f"{record.path}: written with schema version {record.version}, which this evonet can look at and not "
+                "go on with; fork it with the evonet that made it, or a newer one"
+            )
         check_trust((record.first_config, record.config), str(origin), trusted=trust_code)
         cut = cut_of(record, generation)
         before = config_at(record, cut)

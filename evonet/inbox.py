@@ -47,6 +47,10 @@ def send(run: Path, request: Request, *, driver: int | None = None) -> str:
     return name
 
 
+def has_requests(run: Path) -> bool:
+    return any((run / FOLDER).glob("*.json"))
+
+
 class FolderInbox:
     """The driver's side.
 

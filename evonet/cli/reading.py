@@ -165,7 +165,11 @@ def table(
 def _open(run: str) -> Run:
     from evonet.store import open_run
 
-    return open_run(Path(run))
+    opened = open_run(Path(run))
+    if opened.newer:
+        about = f"warning: {run} was written with schema version {opened.version}, by a newer evonet"
+        print(f"{about}: what is shown is what this one knows of", file=sys.stderr)
+    return opened
 
 
 def _last_generation(run: Run) -> int:

@@ -110,11 +110,13 @@ def run(
         WorkersError: there are no workers, or they gave up.
     """
     waiting = replay(search, past, checked)
-    if not search.complete:
+    desk = Desk(search, recorder, inbox, pauses)
+    if search.complete:
+        desk.take()  # remarks on a finished run
+    else:
         if workers.slots < 1:
             raise WorkersError(f"workers: slots = {workers.slots}, expected at least 1. Start a worker and resume.")
         recorder.set_state("running")
-        desk = Desk(search, recorder, inbox, pauses)
         _Loop(search, workers, recorder, waiting, progress, desk).drive(should_stop)
         recorder.event("end", search.stopped() or "")
     recorder.set_state("finished")  # also for a run that was killed just before this line

@@ -335,6 +335,17 @@ def test_requests_wait_for_the_next_driver_and_are_taken_once(evonet, stopped):
     assert evonet("replay", stopped, "--id", born.id).exit_code == 0
 
 
+def test_a_finished_run_takes_remarks(evonet, origin, tmp_path):
+    path = shutil.copytree(origin, tmp_path / "copy")
+    assert evonet("note", path, 3, "the one in the paper").exit_code == 0
+    answer = evonet("resume", path, "--set", "workers.kind=ray")  # which is not started for that
+    assert answer.exit_code == 0, answer.output
+    assert events(path)[-1][::2] == ("note", "#3: the one in the paper")
+    with open_run(path) as run:
+        assert run.state == "finished"
+    assert digest(path) == digest(origin)
+
+
 def test_a_request_whose_driver_was_killed_too_early_is_not_taken_again(stopped):
     name = send(stopped, Note(individual=0, text="x"))
     with RunWriter.open(stopped) as writer:
@@ -524,7 +535,9 @@ def test_a_second_driver_is_told_before_anything_heavy_is_loaded(stopped):
 
 def test_a_run_of_a_newer_evonet_is_looked_at_and_left_alone(evonet, stopped):
     alter(stopped, "PRAGMA user_version = 7")
-    assert evonet("show", stopped).exit_code == 0
+    shown = evonet("show", stopped)
+    assert (shown.exit_code, "written with schema version 7, by a newer evonet" in shown.stderr) == (0, True)
+    assert evonet("fork", stopped, "--generation", 1, "--no-run").exit_code == 5
     answer = evonet("resume", stopped)
     assert (answer.exit_code, "schema version 7, this evonet writes version 1" in answer.stderr) == (5, True)
     assert msgspec.json.decode(evonet("doctor", stopped, "--json").stdout)[0]["ok"] is False
