@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from evonet import __version__
-from evonet.cli import compressing, files, packing, reading, running, twins
+from evonet.cli import compressing, files, packing, reading, running, twins, viewing
 from evonet.errors import EvonetError
 
 
@@ -66,6 +66,7 @@ def _program(
 for name, command, example in (
     *running.COMMANDS,
     *reading.COMMANDS,
+    *viewing.COMMANDS,
     *files.COMMANDS,
     *compressing.COMMANDS,
     *packing.COMMANDS,
