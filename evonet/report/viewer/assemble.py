@@ -25,8 +25,25 @@ from evonet.report.viewer.document import Anchor
 from evonet.report.viewer.queries import Reader
 
 CHUNK = 500  # individuals whose genes are unpacked together
-SCRIPTS = ("base", "wire", "filters", "local", "sources", "state", "charts", "overview", "front", "generations", "table",
-           "lineage", "wiring", "individual", "diff", "others", "main")  # fmt: skip
+SCRIPTS = (
+    "base",
+    "wire",
+    "filters",
+    "local",
+    "sources",
+    "state",
+    "charts",
+    "overview",
+    "front",
+    "generations",
+    "table",
+    "lineage",
+    "wiring",
+    "individual",
+    "diff",
+    "others",
+    "main",
+)
 
 
 @cache

@@ -27,7 +27,7 @@ KINDS = BIRTHS
 _LARGEST = 2**31 - 1
 
 DTYPES: dict[str, str] = {
-    **{name: "f8" for name in SCORES},
+    **dict.fromkeys(SCORES, "f8"),
     **{name: "i4" if name in COUNTS else "f4" for name in MEASURES},
     "seconds": "f4",
     "rung": "i1",

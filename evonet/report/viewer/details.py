@@ -9,13 +9,13 @@ import base64
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from evonet.errors import EvonetError, GenomeError
 from evonet.evolution.settings import ScoreSettings
 from evonet.genome import Genome
-from evonet.genome.code import decode
+from evonet.genome.code import decode, encode
+from evonet.genome.ids import with_ids
 from evonet.genome.text import to_toml
 from evonet.job import Scored
 from evonet.package import Package, unpack
@@ -53,9 +53,7 @@ def details(run: Reader, id: int, settings: ScoreSettings, twin: Twin | None = N
     try:
         genome = decode(individual.genome)
         found["toml"] = to_toml(genome)
-        found["genes"] = genes.gene_rows(
-            genes.genome_of(individual.genome, msgspec.json.encode(individual.ids).decode())
-        )
+        found["genes"] = genes.gene_rows(with_ids(genome, individual.ids))
         found.update(_meaning(run, id, genome, twin))
     except EvonetError as error:
         found["problem"] = str(error)
@@ -90,10 +88,7 @@ def _meaning(run: Reader, id: int, genome: Genome, twin: Twin | None) -> dict[st
 
 
 def plan_data(genome: Genome, plan: Plan, package: Package | None, twin: Twin | None) -> dict[str, Any]:
-    stages = plan.stages
-    place = {id(stage): i for i, stage in enumerate(stages)}
-    numbers = iter(range(len(stages)))  # stages are those of the sheets, in order
-    del place
+    numbers = iter(range(len(plan.stages)))  # of the stages, which are those of the sheets in order
     sheets = []
     for gene, sheet in zip(genome.sheets, plan.sheets, strict=True):
         branches = [
@@ -116,7 +111,7 @@ def plan_data(genome: Genome, plan: Plan, package: Package | None, twin: Twin | 
         "classes": plan.classes,
         "sheets": sheets,
         "readout": {"text": describe_readout(genome.readout), "features": plan.readout.features},
-        "stages": [_stage(stage) for stage in stages],
+        "stages": [_stage(stage) for stage in plan.stages],
         "tensors": list(_tensors(plan, package)),
         "costs": plan.costs,
         "twin": _twin(genome, plan, twin),
@@ -163,8 +158,6 @@ def parts(package: Package, plan: Plan, data: bytes) -> list[tuple[str, float]]:
     """(role, bytes) of a package: its genome, its tensors by role, and the rest: head, expression, check."""
     version = version_of(package.tensors)
     bits = each_bits([kind_of(tensor) for tensor in plan.tensors], package.tensors, version)
-    from evonet.genome.code import encode
-
     found = {"genome": float(len(encode(package.genome)))}
     for tensor, cost in zip(plan.tensors, bits, strict=True):
         role = _ROLES[tensor.role]

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from evonet.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-LONGEST_QUERY = 4096
+LONGEST_QUERY, LONGEST_HEADERS = 4096, 16_384
 ACT = "/api/act"
 HEADERS = {
     "Content-Security-Policy": (
@@ -50,8 +50,10 @@ class Guard:
         self._cookie = f"evonet_{port}"  # cookies know no ports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
         if scope["type"] != "http":
-            return
+            return None
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -61,7 +63,7 @@ class Guard:
             await send(message)
 
         answer = self._refuse(scope) or self._enter(scope)
-        await (answer or self._app)(scope, receive, send_with_headers)
+        return await (answer or self._app)(scope, receive, send_with_headers)
 
     def _refuse(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -73,8 +75,10 @@ class Guard:
         api = scope["path"].startswith("/api/")
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and api:
             return _text(403, "Requests from other sites are refused.")
-        if len(scope["query_string"]) > LONGEST_QUERY:
+        if max(len(scope["query_string"]), len(scope["path"])) > LONGEST_QUERY:
             return _text(414, "The question is too long.")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > LONGEST_HEADERS:
+            return _text(431, "The headers are too long.")
         if scope["method"] not in ("GET", "HEAD"):
             return self._refuse_act(scope, headers)
         return None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from evonet.config import RunConfig
 from evonet.errors import ConfigError
@@ -54,7 +55,7 @@ def serve(
         kept = keep_token(port, address)
         try:
             say(f"{address}\nonly with this address ({kept} keeps it); Ctrl-C ends the page, the run goes on")
-            _serve(app, listening)
+            server_of(app).run(sockets=[listening])
         finally:
             kept.unlink(missing_ok=True)
     finally:
@@ -73,9 +74,10 @@ def _bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _serve(app: object, listening: socket.socket) -> None:
+def server_of(app: ASGIApp) -> uvicorn.Server:
+    """HTTP/1.1 only, with small limits; says nothing of requests."""
     settings = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http="h11",
         ws="none",
         lifespan="on",
@@ -87,4 +89,4 @@ def _serve(app: object, listening: socket.socket) -> None:
         h11_max_incomplete_event_size=16 * 2**10,
         timeout_graceful_shutdown=1,
     )
-    uvicorn.Server(settings).run(sockets=[listening])
+    return uvicorn.Server(settings)

@@ -35,6 +35,13 @@ REST_S, IDLE_S = 1.0, 10.0  # between two looks at the run; while nobody asks
 _T = TypeVar("_T")
 
 
+_FIXED: dict[str, tuple[Callable[[], str], str]] = {
+    "/": (assemble.served_page, "text/html"),
+    "/viewer.js": (assemble.script, "text/javascript"),
+    "/viewer.css": (assemble.style, "text/css"),
+}
+
+
 class Desk:
     """What is known of the run. All of it is used by one thread, `call`."""
 
@@ -97,6 +104,8 @@ class Desk:
 
     def _left(self) -> float | None:
         """Seconds until the last birth, as far as the births seen so far tell."""
+        if not self._counts:
+            return None
         (then, had), (now, has) = self._counts[0], self._counts[-1]
         wanted = self._config.search.individuals
         return (wanted - has) * (now - then) / (has - had) if has > had and now > then + 3 and wanted > has else None
@@ -112,6 +121,10 @@ class Desk:
             self._kept[name] = make()
         return self._kept[name]
 
+    def changed(self, since: str) -> bytes:
+        """Columns of what changed after that version; -1 for all."""
+        return assemble.all_columns(self.columns, -1 if since == "-1" else whole({"since": since}, "since", 2**31))
+
     def page(self, q: Mapping[str, str]) -> object:
         keep = self._chosen(q)
         offset, limit = whole(q, "offset", 2**31), whole(q, "limit", answers.MOST_ROWS)
@@ -123,7 +136,7 @@ class Desk:
         more = (q.get("more", "")[:1] == "1", q.get("more", "")[1:] == "1")
         found = answers.spread(self.columns, keep, x, y, log, q.get("colour", "generation"))
         best = answers.front(self.columns, keep, x, y, more)
-        return {**found, "front": answers.rows(self.columns, best)}  # type: ignore[dict-item]
+        return {**found, "front": answers.rows(self.columns, best)}
 
     def bands(self, q: Mapping[str, str]) -> object:
         return answers.bands(self.columns, self._chosen(q), q.get("measure", "score"))
@@ -171,11 +184,7 @@ def application(
     actions = requests is not None
 
     async def fixed(request: Request) -> Response:
-        text, kind = {
-            "/": (assemble.served_page, "text/html"),
-            "/viewer.js": (assemble.script, "text/javascript"),
-            "/viewer.css": (assemble.style, "text/css"),
-        }[request.url.path]
+        text, kind = _FIXED[request.url.path]
         return Response(text(), media_type=kind)
 
     async def run(request: Request) -> Response:
@@ -183,9 +192,8 @@ def application(
         return await answer(desk, lambda: desk.kept("run", make, seconds=1.0))
 
     async def columns(request: Request) -> Response:
-        # A version is -1 at first.
-        since = -1 if request.query_params.get("since", "-1") == "-1" else whole(request.query_params, "since", 2**31)
-        make = lambda: assemble.all_columns(desk.columns, since)  # noqa: E731
+        since = request.query_params.get("since", "-1")[:12]
+        make = lambda: desk.changed(since)  # noqa: E731
         return await answer(desk, lambda: desk.kept(f"columns {since}", make), "application/octet-stream")
 
     def asked(method: Callable[[Mapping[str, str]], object]) -> Callable[[Request], Any]:
@@ -198,7 +206,7 @@ def application(
 
     def about(method: Callable[[int], object]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
-            id = request.path_params["id"]
+            id: int = request.path_params["id"]
             if id >= 2**31:
                 return refused(404, "no such individual")
             name = f"{method.__name__} {id}"
@@ -215,15 +223,12 @@ def application(
         assert requests is not None  # noqa: S101 - the route is there only then
         return await answer(desk, lambda: msgspec.json.encode({"done": requests(desk.path, acting.decode(body))}))
 
-    routes = [Route(path, fixed) for path in ("/", "/viewer.js", "/viewer.css")]
+    routes = [Route(path, fixed) for path in _FIXED]
     routes += [Route("/api/run", run), Route("/api/columns", columns)]
-    routes += [
-        Route(f"/api/{m.__name__}", asked(m)) for m in (desk.page, desk.spread, desk.bands, desk.atlas, desk.failures)
-    ]
-    routes += [
-        Route(f"/api/{m.__name__}/{{id:int}}", about(m))
-        for m in (desk.row, desk.lineage, desk.children, desk.individual)
-    ]
+    by_query = (desk.page, desk.spread, desk.bands, desk.atlas, desk.failures)
+    by_id = (desk.row, desk.lineage, desk.children, desk.individual)
+    routes += [Route(f"/api/{method.__name__}", asked(method)) for method in by_query]
+    routes += [Route(f"/api/{method.__name__}/{{id:int}}", about(method)) for method in by_id]
     if actions:
         routes.append(Route(ACT, act, methods=["POST"]))
     app = Starlette(routes=routes, lifespan=lambda _: watching(desk), exception_handlers={500: failed, 404: unknown})

@@ -29,19 +29,21 @@ const MEASURES = {
   seconds: ["seconds", false, "f1"], choice_score: ["choice score", true, "score"],
   choice_accuracy: ["choice accuracy", true, "%"], choice_loss: ["choice loss", false, "f"], code: ["genome bytes", false, "n"],
 };
-const UNITS = { loss: "bits per label, validation", bytes: "bytes of the package", accuracy: "validation", macs: "per image",
+const UNITS = { loss: "bits per label, validation", bytes: "of the package", accuracy: "validation", macs: "per image",
   long_share: "of |weight| beyond distance 3", seen: "training examples of the line", seconds: "of the last evaluation" };
 const word = (name) => (MEASURES[name] || [name])[0];
 const moreIsBetter = (name) => (MEASURES[name] || [])[1];
 
-const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const counted = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const minus = (text) => text.startsWith("-") ? `−${text.slice(1)}` : text;
+const whole = { format: (n) => minus(counted.format(n)) };
 function show(name, value, short) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const kind = (MEASURES[name] || ["", null, "n"])[2];
   if (kind === "%") return `${(100 * value).toFixed(1)}${short ? "%" : " %"}`;
-  if (kind === "f") return value.toFixed(3);
+  if (kind === "f") return minus(value.toFixed(3));
   if (kind === "f1") return value.toFixed(1);
-  if (kind === "score") return Math.abs(value) < 100 ? value.toFixed(3) : whole.format(value);
+  if (kind === "score") return Math.abs(run.best[0]?.score ?? value) < 100 && Math.abs(value) < 1e4 ? minus(value.toFixed(3)) : whole.format(value);
   if (short && Math.abs(value) >= 1e4) return value >= 1e6 ? `${+(value / 1e6).toPrecision(3)}M` : `${+(value / 1e3).toPrecision(3)}k`;
   return whole.format(value);
 }

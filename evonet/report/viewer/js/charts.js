@@ -40,11 +40,13 @@ function ready(canvas, width, height) {
   return c;
 }
 
+const evenly = (name, ticks) => ["n", undefined].includes((MEASURES[name] || [])[2]) ? ticks.filter((v) => Number.isInteger(v) || Math.abs(v) > 1e3) : ticks;
+
 function drawAxes(c, box, x, y, names) {
   c.strokeStyle = ink("hair"); c.fillStyle = ink("soft"); c.lineWidth = 1; c.textBaseline = "middle";
   c.textAlign = "right";
   let free = Infinity;
-  for (const v of y.ticks(Math.max(2, (box.bottom - box.top) / 48))) {
+  for (const v of evenly(names[1], y.ticks(Math.max(2, (box.bottom - box.top) / 48)))) {
     const p = Math.round(y(v)) + 0.5;
     if (p < box.top || p > box.bottom || Math.abs(free - p) < 14) continue;
     free = p;
@@ -53,7 +55,7 @@ function drawAxes(c, box, x, y, names) {
   }
   c.textAlign = "center"; c.textBaseline = "top";
   let end = -Infinity;
-  for (const v of x.ticks(Math.max(2, (box.right - box.left) / 80))) {
+  for (const v of evenly(names[0], x.ticks(Math.max(2, (box.right - box.left) / 80)))) {
     const p = Math.round(x(v)) + 0.5, text = tick(names[0], v), half = c.measureText(text).width / 2;
     if (p < box.left || p > box.right) continue;
     c.beginPath(); c.moveTo(p, box.top); c.lineTo(p, box.bottom); c.stroke();
@@ -78,6 +80,8 @@ function tick(name, v) {
 // A line through [[x, y], ...] as SVG with a baseline; `at` gives pixels.
 const path = (points) => points.map((p, i) => `${i ? "L" : "M"}${p[0].toFixed(1)} ${p[1].toFixed(1)}`).join("");
 const select = (label, names, value, change) => el("label", null, label, el("select", { onchange: (e) => change(e.target.value), "aria-label": label }, names.map((n) => el("option", { value: n, selected: n === value }, word(n)))));
+// How wide a picture in a panel of the view can be.
+const roomy = () => Math.max(280, $("main").clientWidth - 58);
 const toggle = (label, on, change, title) => el("button", { "aria-pressed": String(on), onclick: change, title }, label);
 const panel = (title, tools, ...children) => el("section", { class: "panel" }, title ? el("header", null, el("h2", null, title), tools) : null, children);
 

@@ -32,13 +32,24 @@ const diff = {
   masks(left, right, a, b) {
     const both = this.pairsOf(left.genes, right.genes).filter(([l, r]) => l && r && l.taps && r.taps);
     if (!both.length) return null;
-    return panel("Motifs and masks", el("small", null, `homologous motifs: ■ in both   ＋ only in #${a}   － only in #${b}`), el("div", { class: "columns" }, both.map(([l, r]) => {
+    return panel("Motifs and masks", el("small", null, `homologous motifs: ■ in both   + only in #${a}   − only in #${b}`), el("div", { class: "columns" }, both.map(([l, r]) => {
       const stage = (d, g) => d.plan?.stages.find((s) => s.name.startsWith(`${g.place.replaceAll(" ", "").replace("motif", ".motif")}.`) || s.name === g.place.replaceAll(" ", "").replace("motif", ".motif"));
       const sa = stage(left, l), sb = stage(right, r);
       return el("figure", { style: { margin: 0 } }, el("h3", null, l.place), overlay(tapsOf(l), tapsOf(r)), sa && sb ? maskDiff(sa, sb, a, b) : el("figcaption", null, "masks need the wiring of both: see the individual view"));
     })));
   },
 };
+// Gene edits from `before` to `after`, one line each.
+function changes(before, after) {
+  const lines = [];
+  for (const [old, now] of diff.pairsOf(before, after)) {
+    if (!old) { lines.push(`+ ${now.place}: ${now.text}`); continue; }
+    if (!now) { lines.push(`− ${old.place}: ${old.text}`); continue; }
+    const names = Object.keys({ ...old.fields, ...now.fields }).filter((k) => JSON.stringify(old.fields[k]) !== JSON.stringify(now.fields[k]));
+    if (names.length) lines.push(`${now.place}: ${names.map((k) => `${k} ${k in old.fields ? fieldText(old.fields[k]) : "default"} → ${k in now.fields ? fieldText(now.fields[k]) : "default"}`).join(", ")}`);
+  }
+  return lines.length ? lines : ["the same genes"];
+}
 const tapsOf = (row) => { const found = []; for (let k = 0; k < row.taps.length; k += 2) found.push([row.taps[k], row.taps[k + 1]]); return found; };
 
 function overlay(a, b, size = 150) {
@@ -57,8 +68,9 @@ function maskDiff(sa, sb, a, b) {
   const size = (s) => [s.source, s.target].map((v) => v.join("×")).join(" → "), [S, T] = [sa.source, sa.target].map((v) => v[0] * v[1] * v[2]);
   if (size(sa) !== size(sb)) return el("figcaption", null, `other sheets: ${size(sa)} and ${size(sb)}; ${whole.format(sa.connections)} and ${whole.format(sb.connections)} connections`);
   if (S * T > 2 ** 25) return el("figcaption", null, `masks of ${whole.format(S * T)} cells are too large to compare here`);
-  const cells = new Uint8Array(S * T), w = 320, h = Math.max(60, Math.min(320, Math.round(320 * T / S))), canvas = el("canvas", { class: "mask", width: w, height: h, role: "img" });
+  const cells = new Uint8Array(S * T), w = Math.min(S, 480), h = Math.min(T, 480), canvas = el("canvas", { class: "mask", width: w, height: h, role: "img" });
   canvas.style.setProperty("cursor", "default");
+  canvas.style.setProperty("aspect-ratio", `${S} / ${Math.min(T, 1.4 * S)}`);
   connect(sa, (t, s) => { cells[t * S + s] |= 1; });
   connect(sb, (t, s) => { cells[t * S + s] |= 2; });
   const count = [0, 0, 0, 0], seen = Array.from({ length: 4 }, () => new Float32Array(w * h));

@@ -5,7 +5,7 @@ const front = {
   mount(root) {
     const names = run.numbers;
     this.tools = el("div", { class: "tools" });
-    this.box = el("div", { class: "chart", style: { height: `${Math.max(300, Math.min(620, innerHeight - 240))}px` } });
+    this.box = el("div", { class: "chart", style: { height: `${innerWidth < 700 ? 380 : Math.max(300, Math.min(620, innerHeight - 240))}px` } });
     this.canvas = canvasOf(this.box);
     this.over = canvasOf(this.box, "over");
     Object.entries({ tabindex: "0", role: "img", id: "points" }).forEach(([k, v]) => this.over.setAttribute(k, v));

@@ -65,15 +65,18 @@ const generations = {
   },
   strip(rows) {
     if (!rows.length) return null;
-    const values = rows.map((r) => r[state.m]), w = 720, x = axis(Math.min(...values), Math.max(...values), 8, w - 8, false, 0);
-    const used = [], dots = rows.map((r) => {
+    const values = rows.map((r) => r[state.m]), w = roomy(), x = axis(Math.min(...values), Math.max(...values), 8, w - 8, false, 0);
+    const used = [], levels = [];
+    const dots = rows.map((r) => {
       const px = x(r[state.m]);
       let level = 0;
       while (used.some(([p, l]) => l === level && Math.abs(p - px) < 7) && level < 8) level++;
       used.push([px, level]);
+      levels.push(level);
       const on = r.id === selected();
       return sv("circle", { cx: px, cy: 60 - level * 7, r: on ? 5 : 3, fill: on ? ink("mark") : ink("accent"), "fill-opacity": on ? 1 : 0.55, style: { cursor: "pointer" }, onclick: () => pick(r.id), onpointermove: (e) => tip(e, el("b", null, `#${r.id}`), `${word(state.m)} ${show(state.m, r[state.m])}`), onpointerleave: () => tip() });
     });
-    return sv("svg", { viewBox: `0 0 ${w} 82`, role: "img", "aria-label": `${rows.length} values`, class: "strip" }, sv("line", { x1: 8, x2: w - 8, y1: 66, y2: 66, class: "axis" }), dots, x.ticks(7).map((v) => sv("text", { x: x(v), y: 79, "text-anchor": "middle" }, tick(state.m, v))));
+    const top = 60 - 7 * Math.max(...levels) - 8;
+    return sv("svg", { viewBox: `0 ${top} ${w} ${82 - top}`, width: w, height: 82 - top, role: "img", "aria-label": `${rows.length} values`, class: "strip" }, sv("line", { x1: 8, x2: w - 8, y1: 66, y2: 66, class: "axis" }), dots, x.ticks(w / 90).map((v) => sv("text", { x: x(v), y: 79, "text-anchor": "middle" }, tick(state.m, v))));
   },
 };

@@ -37,7 +37,7 @@ const individual = {
 // Sheets from the input to the classes as stacks of planes, motifs as arcs between them.
 function networkPicture(plan) {
   const boxes = [{ name: "input", shape: plan.input, text: "" }, ...plan.sheets, { name: "classes", shape: [plan.classes, 1, 1], text: plan.readout.text }];
-  const gap = 118, tall = Math.max(...boxes.map((b) => b.shape[1]), 8), unit = Math.min(9, 92 / tall), middle = 112, w = gap * boxes.length + 30, marks = [], arcs = [];
+  const gap = Math.min(190, Math.max(118, (roomy() - 60) / boxes.length)), tall = Math.max(...boxes.map((b) => b.shape[1]), 8), unit = Math.min(9, 92 / tall), middle = 112, w = gap * boxes.length + 30, marks = [], arcs = [];
   const centre = (k) => 60 + k * gap, half = (k) => Math.max(10, boxes[k].shape[2] * unit / 2);
   boxes.forEach((b, k) => {
     const [c, height, width] = b.shape, bw = Math.max(14, width * unit), bh = Math.max(b.name === "classes" ? 60 : 14, height * unit), planes = Math.min(5, Math.ceil(Math.log2(c + 1)));
@@ -65,9 +65,10 @@ function networkPicture(plan) {
     if (sheet.repeats > 1) arcs.push(sv("text", { x: centre(s + 1) + 26, y: middle - 76 }, `× ${sheet.repeats}`));
     if (sheet.residual !== null) { const from = sheet.residual + 1; arcs.push(sv("path", { d: `M${centre(from)} ${middle + 56}C${centre(from) + 20} ${middle + 82} ${centre(s + 1) - 20} ${middle + 82} ${centre(s + 1)} ${middle + 56}`, fill: "none", stroke: ink("soft"), "stroke-dasharray": "2 3" }), sv("text", { x: (centre(from) + centre(s + 1)) / 2, y: middle + 74, "text-anchor": "middle" }, "+")); }
   });
-  const n = boxes.length - 1;
+  const n = boxes.length - 1, high = plan.sheets.flatMap((s, k) => s.branches.map((b) => b.self ? 96 : k - b.source > 1 ? 58 + 14 * (k - b.source) + 14 : 0));
+  const top = Math.max(0, middle - Math.max(74, ...high) - 8);
   arcs.push(sv("path", { d: `M${centre(n - 1) + half(n - 1) + 6} ${middle}H${centre(n) - 12}`, stroke: ink("faint"), "stroke-width": 1.5 }));
-  return sv("svg", { viewBox: `0 0 ${w} 282`, width: w, height: 282, style: { "max-width": "none" }, role: "img", "data-sheets": plan.sheets.length, "aria-label": `${plan.sheets.length} sheets: ${plan.sheets.map((s) => `${s.name} ${s.shape.join(" by ")}, ${s.text}`).join("; ")}` }, arcs, marks);
+  return sv("svg", { viewBox: `0 ${top} ${w} ${282 - top}`, width: w, height: 282 - top, style: { "max-width": "none" }, role: "img", "data-sheets": plan.sheets.length, "aria-label": `${plan.sheets.length} sheets: ${plan.sheets.map((s) => `${s.name} ${s.shape.join(" by ")}, ${s.text}`).join("; ")}` }, arcs, marks);
 }
 function words(text, width) {
   const lines = [""];
@@ -87,10 +88,10 @@ const tensorTable = (plan) => el("details", null, el("summary", null, "tensor by
 function roundsPicture(evaluations) {
   const rounds = evaluations.flatMap((e) => e.rounds.map((r) => ({ ...r, rung: e.rung })));
   if (!rounds.length) return null;
-  const w = 720, h = 170, x = axis(0, Math.max(1, rounds.length - 1), 48, w - 56, false, 0.01), losses = rounds.flatMap((r) => [r.loss, r.float_loss, r.train_loss]).filter((v) => v > 0), y = axis(Math.min(...losses), Math.max(...losses), h - 24, 16, true, 0.05), b = axis(Math.min(...rounds.map((r) => r.bytes)), Math.max(...rounds.map((r) => r.bytes)), h - 24, 16, false, 0.05);
+  const w = roomy(), h = 170, x = axis(0, Math.max(1, rounds.length - 1), 48, w - 56, false, 0.01), losses = rounds.flatMap((r) => [r.loss, r.float_loss, r.train_loss]).filter((v) => v > 0), y = axis(Math.min(...losses), Math.max(...losses), h - 24, 16, true, 0.05), b = axis(Math.min(...rounds.map((r) => r.bytes)), Math.max(...rounds.map((r) => r.bytes)), h - 24, 16, false, 0.05);
   const line = (name, at, colour, dash, width = 1.5) => sv("path", { d: path(rounds.map((r, k) => [x(k), at(Math.max(r[name], 1e-9))])), fill: "none", stroke: colour, "stroke-width": width, "stroke-dasharray": dash });
   const starts = rounds.map((r, k) => [r, k]).filter(([r, k]) => k && r.rung !== rounds[k - 1].rung);
-  return [sv("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "data-rounds": rounds.length, "aria-label": `${rounds.length} rounds: calibration loss from ${rounds[0].loss.toFixed(3)} to ${rounds.at(-1).loss.toFixed(3)}, ${rounds[0].bytes} to ${rounds.at(-1).bytes} bytes` },
+  return [sv("svg", { viewBox: `0 0 ${w} ${h}`, width: w, height: h, role: "img", "data-rounds": rounds.length, "aria-label": `${rounds.length} rounds: calibration loss from ${rounds[0].loss.toFixed(3)} to ${rounds.at(-1).loss.toFixed(3)}, ${rounds[0].bytes} to ${rounds.at(-1).bytes} bytes` },
     y.ticks(4).map((v) => [sv("line", { x1: 48, x2: w - 56, y1: y(v), y2: y(v), class: "grid" }), sv("text", { x: 42, y: y(v) + 4, "text-anchor": "end" }, +v.toPrecision(2))]), b.ticks(3).map((v) => sv("text", { x: w - 50, y: b(v) + 4 }, tick("bytes", v))),
     starts.map(([r, k]) => [sv("line", { x1: x(k) - 4, x2: x(k) - 4, y1: 8, y2: h - 24, class: "axis" }), sv("text", { x: x(k), y: 14 }, r.rung === -1 ? "finishing" : `rung ${r.rung}`)]),
     line("bytes", b, ink("bar"), "1 3", 2), line("train_loss", y, ink("faint")), line("float_loss", y, ink("soft"), "5 3"), line("loss", y, ink("accent"), null, 2), rounds.map((r, k) => sv("circle", { cx: x(k), cy: y(Math.max(r.loss, 1e-9)), r: rounds.length > 60 ? 4 : 3, fill: ink("accent"), "fill-opacity": rounds.length > 60 ? 0 : 1, onpointermove: (e) => tip(e, el("b", null, `round ${k + 1}, ${r.steps} steps`), pairs([["training loss", r.train_loss.toFixed(3)], ["before compression", r.float_loss.toFixed(3)], ["decoded", r.loss.toFixed(3)], ["bytes", r.bytes]])), onpointerleave: () => tip() })),

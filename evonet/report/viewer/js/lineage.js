@@ -20,10 +20,11 @@ const lineage = {
     const founders = [...byId.values()].filter((r) => r.p0 === null);
     const body = rows.flatMap((r, k) => [this.row(r, k, lanes, width, byId, children, main, most), ...this.unfolded(r, width, lanes, k, byId)]);
     put(this.root, el("div", { class: "tools" }, el("h1", null, "Ancestors of ", about(this.of)), toggle("main line only", onlyMain, () => go({ all: onlyMain ? "1" : "0" }), "follow the first parent, who gave the weights"), el("small", null, `${plural(byId.size - 1, "ancestor")}, ${plural(main.size - 1, "birth")} on the main line, ${plural(founders.length, "founder")}${this.found.cut ? "; older ones are left out" : ""}`)),
-      panel(null, null, el("div", { class: "scroll" }, el("table", { class: "lineage" }, el("thead", null, el("tr", null, el("th", { class: "l" }, ""), el("th", { class: "l" }, "id"), el("th", null, "gen"), el("th", { class: "l" }, "born by"), el("th", null, "score"), el("th", { class: "l", title: "against the first parent, both as last measured" }, "change of score"), el("th", null, "accuracy"), el("th", null, "bytes"), el("th", null, "long"), el("th", { class: "l" }, "other children"))), el("tbody", null, body))),
+      panel(null, null, el("div", { class: "scroll" }, el("table", { class: "lineage" }, el("thead", null, el("tr", null, el("th", { class: "l" }, ""), el("th", { class: "l" }, "id"), el("th", null, "gen"), el("th", { class: "l" }, "born by"), el("th", null, "score"), el("th", { class: "l", title: "against the first parent, both as last measured" }, "change of score"), el("th", null, "accuracy"), el("th", null, "bytes"), el("th", null, "long"), el("th", { class: "l" }, "what changed"), el("th", { class: "l" }, "other children"))), el("tbody", null, body))),
         hidden ? el("p", { class: "quiet" }, `${whole.format(hidden)} older ancestors are folded: main line only shows the way back to the founder.`) : null),
-      el("small", null, "● main line: the first parent, whose weights were inherited   ○ came in by crossover. Scores are as last measured, so a promoted or finished individual is ahead of its parents by its training as well: `evonet why` measures edits one at a time."));
+      el("small", null, "● main line: the first parent, whose weights were inherited   ○ came in by crossover. Scores are as last measured, so a promoted or finished individual is ahead of its parents by its training as well: evonet why measures edits one at a time."));
     this.root.dataset.rows = rows.length;
+    this.explain(byId);
     this.root.dataset.of = this.of;
   },
   mainLine(byId) {
@@ -32,6 +33,16 @@ const lineage = {
     return line;
   },
   gain: (r, byId) => r.p0 === null || r.score === null || !byId.get(r.p0) || byId.get(r.p0).score === null ? null : r.score - byId.get(r.p0).score,
+
+  // In words what each birth on the main line changed in the genes, as they can be read.
+  async explain(byId) {
+    for (const cell of this.root.querySelectorAll("[data-change]")) {
+      const r = byId.get(Number(cell.dataset.change)), drawn = this.found;
+      const [child, parent] = await Promise.all([source.details(r.id), source.details(r.p0)]).catch(() => [null, null]);
+      if (drawn !== this.found || !cell.isConnected) return;
+      if (child) put(cell, changes(parent.genes, child.genes).slice(0, 6).map((line) => el("div", null, line)));
+    }
+  },
 
   // Lanes as version control draws them: each row ends the lanes that wait for it and opens one for each parent.
   lanes(rows, main, byId) {
@@ -70,6 +81,7 @@ const lineage = {
       el("td", { class: "l", style: { padding: "0 4px", height: "26px" } }, this.picture(lanes[k], width, main.has(r.id))), el("td", { class: "l" }, about(r.id)), el("td", null, r.generation),
       el("td", { class: "l" }, r.p0 === null ? el("b", null, run.words[r.operator] || run.kinds[r.kind]) : run.words[r.operator], r.p1 !== null ? el("small", null, ` × #${r.p1}`) : null),
       el("td", null, show("score", r.score)), el("td", { class: "l" }, bar, " ", gain === null ? "" : el("span", { class: gain < 0 ? "minus" : "plus" }, signed("score", gain))), el("td", null, show("accuracy", r.accuracy)), el("td", null, show("bytes", r.bytes)), el("td", null, show("long_share", r.long_share)),
+      el("td", { class: "wrap code", "data-change": main.has(r.id) && r.p0 !== null && k < 80 ? r.id : null }),
       el("td", { class: "l" }, other > 0 ? el("button", { class: "plain", "aria-expanded": String(this.open.has(r.id)), onclick: () => this.unfold(r.id) }, `${this.open.has(r.id) ? "▾" : "▸"} ${other} folded`) : null));
   },
   async unfold(id) {
@@ -81,6 +93,6 @@ const lineage = {
     if (!this.open.has(r.id)) return [];
     const kids = this.kids.get(r.id).filter((c) => !byId.has(c.id)).sort((a, b) => (b.score ?? -Infinity) - (a.score ?? -Infinity)).slice(0, 40);
     return kids.map((c) => el("tr", { "data-id": c.id, class: c.id === selected() ? "on" : "quiet", onclick: (e) => { if (!e.target.closest("a")) pick(c.id); } }, el("td", { class: "l", style: { padding: "0 4px", height: "26px" } }, sv("svg", { width, height: 26, "aria-hidden": "true" }, lanes[k].after.map((w, i) => w === null || w === undefined ? null : sv("line", { x1: 10 + 14 * Math.min(i, 11), x2: 10 + 14 * Math.min(i, 11), y1: 0, y2: 26, stroke: i === 0 ? ink("accent") : ink("faint"), "stroke-width": i === 0 ? 2 : 1.3 })))),
-      el("td", { class: "l" }, "└ ", about(c.id)), el("td", null, c.generation), el("td", { class: "l" }, run.words[c.operator]), el("td", null, show("score", c.score)), el("td", { class: "l" }, r.score !== null && c.score !== null ? signed("score", c.score - r.score) : ""), el("td", null, show("accuracy", c.accuracy)), el("td", null, show("bytes", c.bytes)), el("td", null, show("long_share", c.long_share)), el("td", { class: "l" }, el("small", null, "no ancestor of it"))));
+      el("td", { class: "l" }, "└ ", about(c.id)), el("td", null, c.generation), el("td", { class: "l" }, run.words[c.operator]), el("td", null, show("score", c.score)), el("td", { class: "l" }, r.score !== null && c.score !== null ? signed("score", c.score - r.score) : ""), el("td", null, show("accuracy", c.accuracy)), el("td", null, show("bytes", c.bytes)), el("td", null, show("long_share", c.long_share)), el("td"), el("td", { class: "l" }, el("small", null, "no ancestor"))));
   },
 };

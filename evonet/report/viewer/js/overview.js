@@ -7,7 +7,7 @@ const overview = {
     const left = run.state === "finished" ? "finished" : run.left_s ? `about ${span(run.left_s)} left` : run.live ? "time left not known yet" : `evonet resume goes on`;
     const failed = run.outcomes.diverged + run.outcomes.rejected + run.outcomes.lost;
     const cards = best ? [
-      ["best so far", about(best.id), `${best.rung === -1 ? "finished" : `rung ${best.rung}`}, by ${best.operator || best.kind}`],
+      ["best so far", about(best.id), `${best.rung === -1 ? "finished" : `rung ${best.rung}`}, ${run.words[best.operator] || run.kinds[best.kind]}`],
       ["accuracy", show("accuracy", best.accuracy), best.choice_accuracy === null ? "validation" : `validation; ${show("accuracy", best.choice_accuracy)} on choice`],
       ["package", `${show("bytes", best.bytes)} B`, `${show("nonzero", best.nonzero)} of ${show("weights", best.weights)} weights`],
       ["score", show("score", best.score), run.score],

@@ -1,0 +1,341 @@
+"""Every view in a real browser: what is drawn is what is there, a choice is seen everywhere, nothing is asked of others."""
+
+import io
+import json
+
+import chromium
+import numpy as np
+import pytest
+from PIL import Image
+
+from evonet.package import unpack
+from evonet.plan import expand
+from evonet.plan.masks import mask
+from evonet.report import tables
+from evonet.report.viewer.genes import FEATURES
+
+VIEWS = ("overview", "front", "generations", "table", "lineage", "individual", "diff", "atlas", "failures")
+SCORED = 20
+
+
+@pytest.fixture(params=["report", "served", "binned"])
+def page(request, driver, report, site, binned):
+    """The three ways in which the page gets its data; loaded afresh."""
+    driver.get_log("browser")
+    chromium.requests(driver)
+    address = {"report": report.as_uri(), "served": site.address, "binned": binned.address}[request.param]
+    chromium.size(driver, 1280, 800)
+    chromium.open_page(driver, address)
+    return request.param
+
+
+def drawn(driver, view, **state):
+    """Go to a view and wait until it has drawn what it asked for."""
+    chromium.go(driver, view=view, **state)
+    conditions = {
+        "front": "document.getElementById('points')?.dataset.drawn !== undefined",
+        "generations": "document.querySelector('canvas[data-generations]') !== null",
+        "table": "document.querySelector('.grid').dataset.total !== undefined",
+        "lineage": "document.querySelector('[data-rows]') !== null",
+        "individual": "document.querySelector('main [data-of]') !== null",
+        "diff": "document.querySelector('main [data-a]') !== null",
+        "atlas": "document.querySelector('[data-cells]') !== null",
+        "failures": "document.querySelector('[data-failed]') !== null",
+        "overview": "document.querySelector('.cards') !== null",
+    }
+    chromium.until(driver, f"return {conditions[view]}")
+    for _ in range(2):
+        chromium.settle(driver)
+
+
+def data(driver, selector, name):
+    return driver.execute_script("return document.querySelector(arguments[0]).dataset[arguments[1]]", selector, name)
+
+
+def test_every_view_draws_what_there_is(page, driver, opened):
+    drawn(driver, "front", id=20)
+    assert int(data(driver, "#points", "drawn")) == SCORED
+    assert data(driver, "#points", "selected") == "20"
+    drawn(driver, "generations")
+    assert int(data(driver, "canvas[data-generations]", "generations")) == 4
+    chromium.until(driver, "return document.querySelectorAll('.strip circle').length > 0")
+    assert len(driver.execute_script("return [...document.querySelectorAll('.strip circle')]")) == 5
+    drawn(driver, "table")
+    assert data(driver, ".grid", "total") == "24"
+    assert int(data(driver, ".grid", "shown")) >= 20
+    drawn(driver, "lineage")
+    assert int(data(driver, "[data-rows]", "rows")) == len(opened.lineage(20))
+    drawn(driver, "atlas")
+    cells = int(data(driver, "[data-cells]", "cells"))
+    counts = driver.execute_script(
+        "return [...document.querySelectorAll('[data-cells] g text')].map(t => Number(t.textContent))"
+    )
+    assert (len(counts), sum(counts)) == (cells, SCORED)
+    drawn(driver, "failures")
+    assert data(driver, "[data-failed]", "failed") == "3"
+    assert len(driver.execute_script("return [...document.querySelectorAll('[data-decision]')]")) == 3
+    drawn(driver, "overview")
+    assert len(driver.execute_script("return [...document.querySelectorAll('tr[data-id]')]")) == 12
+
+
+def test_the_masks_drawn_are_those_of_the_plan(page, driver, opened):
+    drawn(driver, "individual", id=20)
+    package = unpack(opened.package(20))
+    plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
+    chromium.until(driver, "return [...document.querySelectorAll('canvas.mask')].every(c => c.dataset.ones)")
+    ones = driver.execute_script(
+        "return [...document.querySelectorAll('canvas.mask')].map(c => Number(c.dataset.ones))"
+    )
+    assert ones == [int(mask(stage).sum()) for stage in plan.stages]
+    taps = driver.execute_script(
+        "return [...document.querySelectorAll('.stage svg[data-taps]')].map(s => Number(s.dataset.taps))"
+    )
+    assert taps == [len(stage.taps) for stage in plan.stages]
+    assert int(data(driver, "svg[data-rounds]", "rounds")) == 6
+    assert int(data(driver, "svg[data-sheets]", "sheets")) == len(plan.sheets)
+
+
+def test_every_stage_of_every_kind_is_wired_as_in_the_plan(driver, report, opened):
+    # The page's own connect() against plan.masks, for all packages that the run has.
+    chromium.open_page(driver, report.as_uri())
+    from evonet.report.viewer.assemble import part
+    from evonet.report.viewer.details import details
+
+    settings = tables.config_of(opened).score
+    for id in (0, 1, 2, 3, 4, 5, 6, 8, 10, 13):
+        package = unpack(opened.package(id))
+        plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
+        told = json.loads(json.dumps(details(opened, id, settings), default=lambda r: None))["plan"]["stages"]
+        script = part("js/wiring.js").split("// Mean |weight|")[0] + (
+            "return arguments[0].map(s => { let out = []; connect(s, (t, f) => out.push(t, f)); return out; })"
+        )
+        for stage, pairs in zip(plan.stages, driver.execute_script(script, told), strict=True):
+            found = np.zeros(mask(stage).shape, bool)
+            found[pairs[::2], pairs[1::2]] = True
+            np.testing.assert_array_equal(found, mask(stage), err_msg=stage.name)
+
+
+def test_a_choice_is_seen_everywhere_and_stays_in_the_address(page, driver):
+    drawn(driver, "table")
+    driver.execute_script("document.querySelector('tr[data-id=\"13\"]').click()")
+    chromium.until(driver, "return document.querySelector('#side h1').textContent.startsWith('#13')")
+    assert "id=13" in driver.current_url
+    for view, selector, name, value in (
+        ("front", "#points", "selected", "13"),
+        ("lineage", "main [data-of]", "of", "13"),
+        ("individual", "main [data-of]", "of", "13"),
+        ("diff", "main [data-a]", "a", "13"),
+    ):
+        drawn(driver, view)
+        assert data(driver, selector, name) == value
+    driver.execute_script("document.querySelector('#side a[data-pick]').click()")
+    chromium.until(driver, "return document.querySelector('#side h1').textContent.startsWith('#7')")
+    address = driver.current_url
+    chromium.open_page(driver, address)
+    chromium.until(driver, "return document.querySelector('#side h1')?.textContent.startsWith('#7')")
+
+
+def test_the_filter_holds_in_all_views(page, driver):
+    drawn(driver, "table", f="bytes<300 state:scored")
+    few = int(data(driver, ".grid", "total"))
+    assert 0 < few < SCORED
+    drawn(driver, "front")
+    assert int(data(driver, "#points", "drawn")) == few
+    drawn(driver, "atlas")
+    counts = driver.execute_script(
+        "return [...document.querySelectorAll('[data-cells] g text')].map(t => Number(t.textContent))"
+    )
+    assert sum(counts) == few
+    totals = {}
+    for feature in FEATURES:
+        drawn(driver, "table", f=f"gene:{feature}")
+        totals[feature] = int(data(driver, ".grid", "total"))
+    assert any(0 < n < 24 for n in totals.values())
+    test_the_filter_holds_in_all_views.seen = {
+        **getattr(test_the_filter_holds_in_all_views, "seen", {}),
+        page: (few, totals),
+    }
+    assert len({json.dumps(v) for v in test_the_filter_holds_in_all_views.seen.values()}) == 1
+
+
+def test_a_brush_becomes_a_filter(page, driver):
+    drawn(driver, "front")
+    from selenium.webdriver import ActionChains
+
+    points = driver.find_element("id", "points")
+    ActionChains(driver).move_to_element_with_offset(points, -300, -150).click_and_hold().move_by_offset(
+        300, 250
+    ).release().perform()
+    chromium.until(driver, "return document.getElementById('filter').value.includes('bytes>=')")
+    chromium.until(driver, f"return Number(document.getElementById('points').dataset.drawn) < {SCORED}")
+
+
+def test_sorting_and_keys(page, driver):
+    from selenium.webdriver import ActionChains
+
+    drawn(driver, "table")
+    for button in driver.execute_script("return [...document.querySelectorAll('.grid th button')]"):
+        if button.text.startswith("bytes"):
+            button.click()
+            break
+    chromium.until(driver, "return document.querySelector('[aria-sort] button')?.textContent.startsWith('bytes')")
+    chromium.settle(driver)
+    values = driver.execute_script(
+        "const k = [...document.querySelectorAll('.grid th')].findIndex(t => t.ariaSort); "
+        "return [...document.querySelectorAll('.grid tr[data-id]')].map(r => r.cells[k].textContent)"
+    )
+    numbers = [int(v.replace(",", "")) for v in values if v != "–"]
+    assert numbers == sorted(numbers)
+    assert len(numbers) == SCORED
+    driver.execute_script("document.querySelector('.grid').focus()")
+    ActionChains(driver).send_keys("\ue015").pause(0.1).send_keys("\ue015").perform()  # arrow down
+    chromium.until(driver, "return document.querySelectorAll('.grid tr.on').length === 1")
+    driver.execute_script("document.activeElement.blur()")
+    for key, view in zip("123456789", VIEWS, strict=True):
+        ActionChains(driver).send_keys(key).perform()
+        chromium.until(driver, f"return document.querySelector('nav [aria-current]').textContent === '{view}'")
+    ActionChains(driver).send_keys("b").perform()
+    chromium.until(driver, "return /^#2[01]/.test(document.querySelector('#side h1').textContent)")
+
+
+def test_nothing_in_the_run_is_more_than_text(page, driver):
+    before = driver.execute_script("return document.scripts.length")
+    for view in VIEWS:
+        for id in (8, 11, 12, 20):
+            drawn(driver, view, id=id) if (view, id) != ("atlas", 12) else None
+    assert driver.execute_script("return window.pwned") is None
+    assert driver.execute_script("return document.scripts.length") == before
+    assert (
+        driver.execute_script(
+            "return document.querySelectorAll('main img, main iframe, main style, main script, [onerror], [onload]').length"
+        )
+        == 0
+    )
+    assert driver.execute_script(
+        "return [...document.querySelectorAll('a')].every(a => a.protocol === location.protocol && !a.host.includes('evil'))"
+    )
+    said = [e for e in driver.get_log("browser") if e["level"] == "SEVERE"]
+    assert said == []
+    drawn(driver, "failures")
+    assert "<script>window.pwned=1</script>" in driver.execute_script(
+        "return document.querySelector('main').textContent"
+    )
+
+
+def test_no_request_goes_anywhere_else(page, driver, report, site, binned):
+    for view in VIEWS:
+        drawn(driver, view, id=20)
+    home = {
+        "report": report.as_uri(),
+        "served": f"http://127.0.0.1:{site.port}/",
+        "binned": f"http://127.0.0.1:{binned.port}/",
+    }[page]
+    asked = [address for address in chromium.requests(driver) if not address.startswith(("data:", "about:", "blob:"))]
+    assert asked
+    assert all(address.startswith(home) for address in asked), asked
+    if page == "report":
+        assert {address.partition("#")[0] for address in asked} == {home}
+
+
+def test_a_damaged_genome_still_shows_what_is_known(page, driver):
+    drawn(driver, "individual", id=12)
+    text = driver.execute_script("return document.querySelector('main').textContent")
+    assert "cannot be expanded" in text or "Only the genes" in text
+    assert driver.execute_script("return document.querySelector('#side h1').textContent").startswith("#12")
+
+
+def test_pictures_are_not_blank_in_light_and_dark(driver, report):
+    chromium.open_page(driver, report.as_uri())
+    chromium.size(driver, 1280, 800)
+    for theme in ("light", "dark"):
+        driver.execute_script("document.documentElement.dataset.chosen = arguments[0]; localStorage.clear()", theme)
+        driver.execute_script(
+            "if (document.documentElement.dataset.theme !== arguments[0]) document.querySelector('#head button').click()",
+            theme,
+        )
+        for view in VIEWS:
+            drawn(driver, view, id=20)
+            image = np.asarray(
+                Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("L").crop((20, 90, 980, 780))
+            )
+            assert image.std() > 3, (theme, view)
+            assert (image.mean() > 128) == (theme == "light"), (theme, view)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits(driver, report, width):
+    chromium.size(driver, width, 800)
+    chromium.open_page(driver, report.as_uri())
+    for view in VIEWS:
+        drawn(driver, view, id=20)
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= width, view
+    chromium.size(driver, 1280, 800)
+
+
+def test_everything_has_a_name(driver, report):
+    chromium.open_page(driver, report.as_uri())
+    for view in VIEWS:
+        drawn(driver, view, id=20)
+        nameless = driver.execute_script(
+            "return [...document.querySelectorAll('button, input, select, a, [role=img], [role=button]')].filter(e => "
+            "!(e.getAttribute('aria-label') || e.textContent.trim() || e.title)).map(e => e.outerHTML)"
+        )
+        assert nameless == [], view
+
+
+def test_without_leave_there_are_no_buttons(page, driver):
+    drawn(driver, "overview", id=20)
+    assert driver.execute_script("return document.getElementById('actions')") is None
+    assert "evonet cull RUN" in driver.execute_script("return document.querySelector('main').textContent")
+
+
+def test_buttons_write_requests(driver, run_path):
+    from viewer_site import serving
+
+    done = []
+    with serving(run_path, requests=lambda folder, request: done.append(request) or "in the inbox") as found:
+        chromium.open_page(driver, found.address)
+        drawn(driver, "overview", id=20)
+        chromium.until(driver, "return document.querySelector('#actions button') !== null")
+        driver.execute_script("document.querySelector('#actions button').click()")
+        chromium.until(driver, "return document.querySelector('#actions [role=status]').textContent === 'in the inbox'")
+    assert [type(r).__name__ for r in done] == ["Cull"]
+    assert done[0].individuals == (20,)
+
+
+def test_a_page_of_another_site_gets_nothing(driver, site, tmp_path):
+    # A page from disk is another origin: scripts, fetches, forms and frames of it.
+    chromium.open_page(driver, site.address)
+    evil = tmp_path / "evil.html"
+    base = f"http://127.0.0.1:{site.port}"
+    evil.write_text(
+        f"<iframe id=f src='{base}/'></iframe><script src='{base}/api/run'></script><img src='{base}/api/run'>"
+        f"<form id=p method=post action='{base}/api/act' target=f enctype=text/plain><input name='{{\"kind\":\"cull\"' value='}}'></form>"
+    )
+    driver.get(evil.as_uri())
+    got = driver.execute_async_script(
+        "const done = arguments[1]; document.getElementById('p').submit(); Promise.all(['cors', 'no-cors'].map(mode => "
+        "fetch(arguments[0] + '/api/run', {mode, credentials: 'include'}).then(r => r.text().then(t => r.type + t.length), "
+        "e => 'refused'))).then(done)",
+        base,
+    )
+    assert got == ["refused", "opaque0"]
+    assert driver.execute_script(
+        "try { return document.getElementById('f').contentDocument.body.innerText } catch (e) { return null }"
+    ) in (None, "")
+
+
+def test_the_page_says_when_the_run_cannot_be_read(driver, run_path, tmp_path):
+    import shutil
+
+    from viewer_site import serving
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run_path, copy)
+    with serving(copy) as found:
+        chromium.open_page(driver, found.address)
+        found.desk.columns.refresh = None  # as if reading failed from now on in a way nobody foresaw
+        found.desk._notice = "This run cannot be read further: damaged <b>"
+        found.desk._kept.clear()
+        driver.execute_script("location.reload()")
+        chromium.until(driver, "return document.getElementById('notice')?.textContent.includes('damaged <b>')")
