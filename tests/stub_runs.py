@@ -33,9 +33,9 @@ _ROUNDS = json.dumps(
     separators=(",", ":"),
 )
 _EVALUATION = (
-    "decision, individual, kind, operator, rung, steps, seen_before, seed, key, outcome, seconds, reason, step, bytes, "
-    "loss, accuracy, choice_loss, choice_accuracy, weights, nonzero, macs, connections, sheets, taps, long_share, seen, "
-    "train_images, rounds"
+    "decision, individual, kind, operator, rung, steps, seen_before, seed, key, outcome, seconds, reason, step, "
+    "bytes, loss, accuracy, choice_loss, choice_accuracy, weights, nonzero, macs, connections, sheets, taps, long_share, "
+    "seen, train_images, rounds"
 )
 
 
@@ -120,19 +120,6 @@ def _evaluation(
     loss = max(0.02, (0.25 + 1.5 * (1 - age) * draw.random() + 60 / size) * draw.lognormvariate(0, 0.2))
     accuracy, share = max(0.1, 1 - loss / 3), min(1.0, draw.random() ** 2 * (0.3 + 0.6 * age))
     images = 990
-    measures = (
-        size,
-        loss,
-        accuracy,
-        None,
-        None,
-        4 * size,
-        2 * size,
-        40 * size,
-        30 * size,
-        1 + i % 3,
-        9 + i % 30,
-        share,
-    )
+    measures = (size, loss, accuracy, None, None, 4 * size, 2 * size, 40 * size, 30 * size, 1 + i % 3, 9 + i % 30)
     row = (*head, "scored", 1.5, None, None, *measures, share, 9600 * (1 + i // population), images, _ROUNDS)
     return row, -(8 * size + images * loss)

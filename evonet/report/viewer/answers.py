@@ -209,7 +209,7 @@ def progress(columns: Columns, points: int = 300) -> list[tuple[int, float]]:
     if not len(score) or not np.isfinite(score.max()):
         return []
     top = np.maximum.accumulate(score)
-    rises = np.flatnonzero(np.diff(top, prepend=-np.inf) > 0)
+    rises = np.flatnonzero(top > np.concatenate(([-np.inf], top[:-1])))
     rises = rises[np.unique(np.linspace(0, len(rises) - 1, points).astype(int))]
     return [(int(i), float(top[i])) for i in rises]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -120,6 +121,7 @@ def report(
         "details": best_k,
         "chunk": CHUNK,
         "notice": notice,
+        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "failures": document.failures(run, columns),
     }
     blocks = [("run", escaped(told)), ("columns", wire.deflated(all_columns(columns, -1)))]

@@ -183,7 +183,6 @@ const front = {
       const [x, y, w, h] = drag, round = (v) => Number(v.toPrecision(4));
       const range = (n, a, b) => `${n}>=${round(Math.min(a, b))} ${n}<=${round(Math.max(a, b))}`;
       go({ f: [without(state.f, [state.x, state.y]), range(state.x, this.x.back(x), this.x.back(x + w)), range(state.y, this.y.back(y), this.y.back(y + h))].join(" ").trim() });
-      $("filter").value = state.f;
     });
     over.addEventListener("keydown", (e) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];

@@ -40,7 +40,9 @@ const lineage = {
       const r = byId.get(Number(cell.dataset.change)), drawn = this.found;
       const [child, parent] = await Promise.all([source.details(r.id), source.details(r.p0)]).catch(() => [null, null]);
       if (drawn !== this.found || !cell.isConnected) return;
-      if (child) put(cell, changes(parent.genes, child.genes).slice(0, 6).map((line) => el("div", null, line)));
+      if (!child) continue;
+      const lines = changes(parent.genes, child.genes);
+      put(cell, lines.join("; ")).title = lines.join("\n");
     }
   },
 
@@ -64,7 +66,7 @@ const lineage = {
       most = Math.max(most, waiting.length, at);
       found.push({ at, mine, to, before, after: [...waiting] });
     }
-    found.most = Math.max(0, most - 1);
+    found.most = most;
     return found;
   },
   picture(lane, width, isMain) {
@@ -72,16 +74,16 @@ const lineage = {
     lane.before.forEach((w, k) => { if (w === null || w === undefined) return; const ends = lane.mine.includes(k); marks.push(sv("path", { d: ends ? `M${x(k)} 0C${x(k)} 8 ${x(lane.at)} 6 ${x(lane.at)} ${half}` : `M${x(k)} 0V26`, fill: "none", stroke: k === 0 ? ink("accent") : stroke, "stroke-width": k === 0 ? 2 : 1.3 })); });
     lane.to.forEach((k) => marks.push(sv("path", { d: `M${x(lane.at)} ${half}C${x(lane.at)} 20 ${x(k)} 18 ${x(k)} 26`, fill: "none", stroke: isMain && k === 0 ? ink("accent") : stroke, "stroke-width": isMain && k === 0 ? 2 : 1.3 })));
     marks.push(sv("circle", { cx: x(lane.at), cy: half, r: isMain ? 4.5 : 3.5, fill: isMain ? ink("accent") : ink("panel"), stroke: isMain ? ink("accent") : ink("soft"), "stroke-width": 1.4 }));
-    return sv("svg", { width, height: 26, "aria-hidden": "true" }, marks);
+    return sv("svg", { width, height: 26, "aria-hidden": "true", style: { "max-width": "none" } }, marks);
   },
   row(r, k, lanes, width, byId, children, main, most) {
     const gain = this.gain(r, byId), [count] = children.get(r.id), own = [...byId.values()].filter((o) => o.p0 === r.id || o.p1 === r.id).length, other = count - own;
-    const bar = gain === null ? null : sv("svg", { width: 72, height: 12, "aria-hidden": "true", style: { display: "inline-block", "vertical-align": "-2px" } }, sv("line", { x1: 36, x2: 36, y1: 0, y2: 12, stroke: ink("line") }), sv("rect", { x: gain < 0 ? 36 - Math.min(36, -gain / most * 34) : 36, width: Math.max(1, Math.min(36, Math.abs(gain) / most * 34)), y: 2, height: 8, fill: ink(gain < 0 ? "bad" : "good") }));
+    const bar = gain === null ? null : sv("svg", { width: 72, height: 12, "aria-hidden": "true", style: { display: "inline-block", "vertical-align": "-2px", "max-width": "none" } }, sv("line", { x1: 36, x2: 36, y1: 0, y2: 12, stroke: ink("line") }), sv("rect", { x: gain < 0 ? 36 - Math.min(36, -gain / most * 34) : 36, width: Math.max(1, Math.min(36, Math.abs(gain) / most * 34)), y: 2, height: 8, fill: ink(gain < 0 ? "bad" : "good") }));
     return el("tr", { "data-id": r.id, class: r.id === selected() ? "on" : null, onclick: (e) => { if (!e.target.closest("a,button")) pick(r.id); } },
       el("td", { class: "l", style: { padding: "0 4px", height: "26px" } }, this.picture(lanes[k], width, main.has(r.id))), el("td", { class: "l" }, about(r.id)), el("td", null, r.generation),
       el("td", { class: "l" }, r.p0 === null ? el("b", null, run.words[r.operator] || run.kinds[r.kind]) : run.words[r.operator], r.p1 !== null ? el("small", null, ` × #${r.p1}`) : null),
       el("td", null, show("score", r.score)), el("td", { class: "l" }, bar, " ", gain === null ? "" : el("span", { class: gain < 0 ? "minus" : "plus" }, signed("score", gain))), el("td", null, show("accuracy", r.accuracy)), el("td", null, show("bytes", r.bytes)), el("td", null, show("long_share", r.long_share)),
-      el("td", { class: "wrap code", "data-change": main.has(r.id) && r.p0 !== null && k < 80 ? r.id : null }),
+      el("td", { class: "l code change", "data-change": main.has(r.id) && r.p0 !== null && k < 80 ? r.id : null }),
       el("td", { class: "l" }, other > 0 ? el("button", { class: "plain", "aria-expanded": String(this.open.has(r.id)), onclick: () => this.unfold(r.id) }, `${this.open.has(r.id) ? "▾" : "▸"} ${other} folded`) : null));
   },
   async unfold(id) {

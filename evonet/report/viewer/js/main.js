@@ -4,7 +4,7 @@ const VIEWS = { overview, front, generations, table, lineage, individual, diff, 
 
 function drawHead() {
   const live = run.live ? "live" : run.state;
-  put($("head"), el("div", { class: "top" }, el("span", { class: "name" }, el("span", { class: "mark" }, "evonet "), run.name), el("span", { class: `state ${live}` }, run.live ? "running" : run.state === "dead" ? "killed, resumable" : run.state), el("span", { class: "quiet wide" }, `${plural(run.count, "individual")}, ${run.data}`), el("span", { class: "grow" }), run.reading ? el("small", null, run.reading) : null, el("button", { onclick: toggleTheme, "aria-label": dark() ? "Light theme" : "Dark theme" }, dark() ? "☀ light" : "☾ dark")),
+  put($("head"), el("div", { class: "top" }, el("span", { class: "name" }, el("span", { class: "mark" }, "evonet "), run.name), el("span", { class: `state ${live}` }, run.live ? "running" : run.state === "dead" ? "killed, resumable" : run.state), el("span", { class: "quiet wide" }, `${plural(run.count, "individual")}, ${run.data}${run.written ? `; as of ${run.written}` : ""}`), el("span", { class: "grow" }), run.reading ? el("small", null, run.reading) : null, el("button", { onclick: toggleTheme, "aria-label": dark() ? "Light theme" : "Dark theme" }, dark() ? "☀ light" : "☾ dark")),
     el("nav", { "aria-label": "Views" }, Object.keys(VIEWS).map((name) => el("a", { href: link({ view: name }), "data-view": name, "aria-current": name === state.view ? "page" : null }, name))));
 }
 

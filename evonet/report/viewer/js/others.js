@@ -5,20 +5,20 @@ const atlas = {
   mount(root) { this.root = el("div"); root.append(el("div", { class: "tools" }, filterBox()), this.root); this.update(new Set(["f"])); },
   update(changed) { if (changed.has("f")) this.ask(source.atlas(conditions()), (found) => { this.found = found; this.draw(); }); else if (changed.has("id")) this.draw(); },
   draw() {
-    const { cells, across, down, bytes, total } = this.found, w = 800, h = 520, left = 64, bottom = 44, top = 16, right = 16, cw = (w - left - right) / across, ch = (h - top - bottom) / down;
+    const { cells, across: all, down, bytes, total } = this.found, across = Math.min(all, Math.max(4, ...cells.map((c) => c[0] % all + 2))), w = 800, h = 520, left = 64, bottom = 44, top = 16, right = 16, cw = (w - left - right) / across, ch = (h - top - bottom) / down;
     if (!cells.length) return put(this.root, el("p", { class: "quiet" }, "No scored individual passes the filter."));
     const scores = cells.map((c) => c[3]).sort((a, b) => a - b), low = scores[Math.floor(scores.length * 0.1)], high = scores.at(-1), y = (v) => h - bottom - Math.log(v / bytes[0]) / Math.log(Math.max(bytes[1] / bytes[0], 1.0001)) * (h - top - bottom);
     const most = Math.max(...cells.map((c) => c[2])), id = selected();
     const square = ([cell, best, count, score]) => {
-      const i = cell % across, k = (cell - i) / across, t = high === low ? 1 : (score - low) / (high - low), light = t > 0.62, on = best === id, words = `long share ${(100 * i / across).toFixed(0)} to ${(100 * (i + 1) / across).toFixed(0)} %: ${plural(count, "individual")}, best #${best}, score ${show("score", score)}`;
+      const i = cell % all, k = (cell - i) / all, t = high === low ? 1 : (score - low) / (high - low), light = t > 0.62, on = best === id, words = `long share ${(100 * i / all).toFixed(0)} to ${(100 * (i + 1) / all).toFixed(0)} %: ${plural(count, "individual")}, best #${best}, score ${show("score", score)}`;
       return sv("g", { tabindex: "0", role: "button", "aria-label": words, "data-id": best, style: { cursor: "pointer" }, onclick: () => pick(best), onkeydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); pick(best); } }, onpointermove: (e) => tip(e, el("b", null, `#${best}`), words), onpointerleave: () => tip() },
         sv("rect", { x: left + i * cw + 1, y: h - bottom - (k + 1) * ch + 1, width: cw - 2, height: ch - 2, rx: 2, fill: rgb(scale(t)), stroke: on ? ink("mark") : "none", "stroke-width": 3 }),
         sv("text", { x: left + (i + 0.5) * cw, y: h - bottom - (k + 0.5) * ch + 4, "text-anchor": "middle", style: { fill: light ? "#111" : "#fff", "fill-opacity": 0.55 + 0.45 * Math.sqrt(count / most) } }, count > 9999 ? `${Math.round(count / 1000)}k` : count));
     };
-    put(this.root, panel("Best individual by long share and size", el("small", null, `${plural(cells.length, "cell")} of ${across * down} hold ${plural(total, "individual")}; the number says how many`),
+    put(this.root, panel("Best individual by long share and size", el("small", null, `${plural(cells.length, "cell")} of ${all * down} hold ${plural(total, "individual")}; the number says how many`),
       sv("svg", { viewBox: `0 0 ${w} ${h}`, role: "group", "aria-label": "Atlas", "data-cells": cells.length },
         sv("path", { d: `M${left} ${top}V${h - bottom}H${w - right}`, fill: "none", class: "axis" }), logTicks(bytes[0], bytes[1]).map((v) => sv("text", { x: left - 8, y: y(v) + 4, "text-anchor": "end" }, tick("bytes", Math.round(v)))), sv("text", { x: 4, y: 10 }, "bytes"),
-        [0, 0.25, 0.5, 0.75, 1].map((v) => sv("text", { x: left + v * (w - left - right), y: h - bottom + 16, "text-anchor": v === 1 ? "end" : "middle" }, `${100 * v}%`)), sv("text", { x: w - right, y: h - 10, "text-anchor": "end" }, "long share of |weight|, beyond distance 3"), cells.map(square)),
+        nice(0, across / all, 6).map((v) => sv("text", { x: left + v * all / across * (w - left - right), y: h - bottom + 16, "text-anchor": v === across / all ? "end" : "middle" }, tick("long_share", v))), sv("text", { x: w - right, y: h - 10, "text-anchor": "end" }, "long share of |weight|, beyond distance 3"), cells.map(square)),
       el("div", { class: "legend" }, colourBar(low, high, "score"), el("i", null, "the lowest tenth of cells shares the darkest colour"))));
   },
 };

@@ -37,6 +37,8 @@ function moved() {
   last = { ...next };
   if (!changed.size) return;
   tip();
+  const box = $("filter");
+  if (box && box !== document.activeElement) box.value = state.f;
   if (changed.has("view")) { drawHead(); mount(); } else VIEWS[state.view].update(changed);
   if (changed.has("id") || changed.has("b") || changed.has("view")) drawSide();
   performance.mark("drawn");
