@@ -99,25 +99,24 @@ def _empty(name: str) -> int:
 
 def known(columns: Columns, name: str) -> tuple[Array, Array]:
     """The values of a column as float64, and where there are any."""
-    raw = columns[name]
-    there = ~np.isnan(raw) if raw.dtype.kind == "f" else raw != _empty(name)
-    return raw.astype(np.float64), there
+    return columns.floats(name, _empty(name))
 
 
 def page(columns: Columns, keep: Array, sort: str, descending: bool, offset: int, limit: int) -> dict[str, object]:
     """Rows offset..offset + limit of those kept, sorted, those without a value last."""
-    which = np.flatnonzero(keep)
     value, there = known(columns, number(sort))
-    value, there = value[which], there[which]
+    which = np.flatnonzero(keep)
+    if len(which) < columns.count:
+        value, there = value[which], there[which]
     key = np.where(there, -value if descending else value, np.inf)
-    end = offset + min(limit, MOST_ROWS)
-    if end < len(which) // 4:  # a page near the top needs no full sort; ties are broken by id in either case
-        bound = np.partition(key, end)[end]
-        near = np.flatnonzero(key <= bound)
-        order = near[np.argsort(key[near], kind="stable")]
-    else:
-        order = np.argsort(key, kind="stable")
-    return {"total": len(which), "offset": offset, "rows": rows(columns, which[order[offset:end]])}
+    first, last = offset, min(offset + min(limit, MOST_ROWS), len(which)) - 1
+    found: Array = np.zeros(0, np.int64)
+    if first <= last:  # only what the page holds is sorted; of equal values the lower id comes first
+        parted = np.partition(key, (first, last))
+        near = np.flatnonzero((key >= parted[first]) & (key <= parted[last]))
+        before = np.count_nonzero(key < parted[first])
+        found = near[np.argsort(key[near], kind="stable")][first - before : last + 1 - before]
+    return {"total": len(which), "offset": offset, "rows": rows(columns, which[found])}
 
 
 def rows(columns: Columns, ids: Array | Sequence[int]) -> list[dict[str, object]]:
@@ -170,21 +169,17 @@ def front(columns: Columns, keep: Array, x: str, y: str, more: tuple[bool, bool]
     (a, has_a), (b, has_b) = known(columns, number(x)), known(columns, number(y))
     which = np.flatnonzero(keep & has_a & has_b)
     a, b = (-v[which] if m else v[which] for v, m in ((a, more[0]), (b, more[1])))
-    if len(a) > 10_000:  # those that some strong individual dominates cannot be in it
-        sample = np.argsort(np.argsort(a) + np.argsort(np.argsort(b)))[:64] if len(a) < 50_000 else _strong(a, b)
-        alive = np.ones(len(a), bool)
-        for s in sample:
-            alive &= (a < a[s]) | (b < b[s]) | ((a == a[s]) & (b == b[s]))
+    if len(a) > 10_000:
+        # Who is no better than somebody in a strip further left is dominated; of a million some hundred remain.
+        strip = ((a - a.min()) / ((a.max() - a.min()) or 1) * 4095).astype(np.int64)
+        least = np.full(4096, np.inf)
+        np.minimum.at(least, strip, b)
+        further = np.concatenate(([np.inf], np.minimum.accumulate(least)[:-1]))
+        alive = b < further[strip]
         which, a, b = which[alive], a[alive], b[alive]
     order = np.lexsort((b, a))
     lowest = np.minimum.accumulate(np.concatenate(([np.inf], b[order])))[:-1]
     return [int(i) for i in which[order[b[order] < lowest]]][:MOST_ROWS]
-
-
-def _strong(a: Array, b: Array) -> Array:
-    """Some that are good on a line between both measures."""
-    x, y = ((v - v.min()) / ((v.max() - v.min()) or 1) for v in (a, b))
-    return np.array([int(np.argmin(w * x + (1 - w) * y)) for w in np.linspace(0.02, 0.98, 9)])
 
 
 def bands(columns: Columns, keep: Array, name: str) -> dict[str, object]:
@@ -193,14 +188,14 @@ def bands(columns: Columns, keep: Array, name: str) -> dict[str, object]:
     which = np.flatnonzero(keep & there)
     generations = -(-columns.count // columns.population)
     step = max(1, -(-generations // BANDS))
-    group = which // (columns.population * step)
-    order = np.lexsort((value[which], group))
-    ordered, first = value[which][order], np.searchsorted(group[order], np.arange(-(-generations // step) + 1))
-    found = []
-    for start, end in zip(first[:-1].tolist(), first[1:].tolist(), strict=True):
-        places = [start + round(q * (end - start - 1)) for q in QUANTILES] if end > start else []
-        found.append([float(f"{ordered[p]:.7g}") for p in places] or None)
-    return {"measure": name, "step": step, "quantiles": found, "count": np.diff(first).tolist()}
+    size = columns.population * step
+    ends = np.searchsorted(which, np.arange(-(-generations // step) + 1) * size).tolist()
+    values, found = value[which], []
+    for start, end in zip(ends[:-1], ends[1:], strict=True):
+        places = [round(q * (end - start - 1)) for q in QUANTILES]
+        ordered = np.sort(values[start:end])
+        found.append([float(f"{ordered[p]:.7g}") for p in places] if end > start else None)
+    return {"measure": name, "step": step, "quantiles": found, "count": np.diff(ends).tolist()}
 
 
 def progress(columns: Columns, points: int = 300) -> list[tuple[int, float]]:
@@ -226,10 +221,12 @@ def atlas(columns: Columns, keep: Array, across: int = 16, down: int = 14) -> di
     row = (np.log(size[which] / low) / np.log(max(high / low, 1.0001)) * down).astype(int)
     column = np.minimum((share[which] * across).astype(int), across - 1)
     cell = np.minimum(row, down - 1) * across + column
-    order = np.lexsort((which, -score[which], cell))
-    first = np.unique(cell[order], return_index=True)[1]
-    count = np.bincount(cell)
-    cells = [[int(cell[i]), int(which[i]), int(count[cell[i]]), float(score[which[i]])] for i in order[first].tolist()]
+    top = np.full(across * down, -np.inf)
+    np.maximum.at(top, cell, score[which])
+    count = np.bincount(cell, minlength=across * down)
+    leading = np.flatnonzero(score[which] == top[cell])
+    first = leading[np.unique(cell[leading], return_index=True)[1]]
+    cells = [[int(cell[i]), int(which[i]), int(count[cell[i]]), float(score[which[i]])] for i in first.tolist()]
     return {"total": len(which), "cells": cells, "across": across, "down": down, "bytes": [low, high]}
 
 
@@ -250,15 +247,16 @@ def lineage(columns: Columns, id: int) -> dict[str, object]:
 
 
 def _children(columns: Columns, parents: Array) -> list[list[int]]:
-    """[how many, the best of them] of each of the sorted `parents`."""
-    found = {int(i): [0, -1] for i in parents}
-    score = columns["score"]
-    for name in ("p0", "p1"):
-        column = columns[name]
-        who = np.flatnonzero(np.isin(column, parents, kind="table") if len(parents) else [])
-        for child in who.tolist():
-            entry = found[int(column[child])]
-            entry[0] += 1
-            if entry[1] < 0 or score[child] > score[entry[1]] or score[entry[1]] != score[entry[1]]:
-                entry[1] = child
-    return [found[int(i)] for i in parents]
+    """[how many, the best of them or -1] of each of the sorted `parents`."""
+    count = columns.count
+    place = np.full(count + 1, -1, np.int32)  # the last for -1, no parent
+    place[parents] = np.arange(len(parents))
+    score = np.where(np.isnan(columns["score"]), -np.inf, columns["score"])
+    of = np.concatenate([place[columns[name]] for name in ("p0", "p1")])
+    at = np.flatnonzero(of >= 0)
+    of, who = of[at], at % count
+    many = np.bincount(of, minlength=len(parents))
+    order = np.lexsort((-who, score[who], of))  # the best of each parent last, of equals the first born
+    best = np.full(len(parents), -1)
+    best[of[order]] = who[order]
+    return np.stack([many, best], 1).tolist()

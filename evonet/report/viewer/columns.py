@@ -58,6 +58,8 @@ class Columns:
         self._rank, self._stamp = np.zeros(0, np.int64), np.zeros(0, np.int32)
         self._pending: set[int] = set()
         self._last, self._genes = -1, 0
+        self._floats: dict[str, tuple[Array, Array]] = {}
+        self._floats_of = -1
         self.outcomes = dict.fromkeys(STATES, 0)  # of evaluations
 
     def __getitem__(self, name: str) -> Array:
@@ -67,6 +69,18 @@ class Columns:
         if name == "generation":
             return np.arange(self.count, dtype=np.int32) // self.population
         return self._all[name][: self.count]
+
+    def floats(self, name: str, empty: int) -> tuple[Array, Array]:
+        """A column as float64 and where it has values; kept for the few that are asked for in turn."""
+        if self._floats_of != self.version:
+            self._floats, self._floats_of = {}, self.version
+        if name not in self._floats:
+            if len(self._floats) >= 12:
+                del self._floats[next(iter(self._floats))]
+            raw = self[name]
+            there = ~np.isnan(raw) if raw.dtype.kind == "f" else raw != empty
+            self._floats[name] = raw.astype(np.float64), there
+        return self._floats[name]
 
     def changed(self, since: int) -> Array:
         """The individuals that changed after version `since`."""

@@ -61,8 +61,7 @@ class Desk:
         self._thread = ThreadPoolExecutor(1, "evonet-viewer")
         self._notice = ""
         self._counts: deque[tuple[float, int]] = deque(maxlen=120)
-        self._kept: dict[str, bytes] = {}
-        self._kept_of: tuple[object, ...] = ()
+        self._kept: dict[str, tuple[object, bytes]] = {}
         self.asked = time.monotonic()
         self._run = self._thread.submit(Reader, path).result()
         self.columns = Columns(config.score, self._run.population)
@@ -113,13 +112,11 @@ class Desk:
     def kept(self, name: str, make: Callable[[], bytes], seconds: float = 0.0) -> bytes:
         """An answer that holds while nothing changes (for `seconds` even where it does), made once for all pages."""
         now = (self.columns.version, self._notice, int(time.monotonic() / seconds) if seconds else 0)
-        if now != self._kept_of:
-            self._kept, self._kept_of = {}, now
-        if name not in self._kept:
+        if name not in self._kept or self._kept[name][0] != now:
             if len(self._kept) > 200:
                 self._kept.clear()
-            self._kept[name] = make()
-        return self._kept[name]
+            self._kept[name] = now, make()
+        return self._kept[name][1]
 
     def changed(self, since: str) -> bytes:
         """Columns of what changed after that version; -1 for all."""

@@ -33,8 +33,9 @@ class Local {
   numbers(name) {
     const key = `n ${name}`;
     if (!this.kept.has(key)) {
-      const out = new Float64Array(this.count);
-      for (let i = 0; i < this.count; i++) { const v = this.value(name, i); out[i] = v === null ? NaN : v; }
+      const out = new Float64Array(this.count), column = this.columns[name], none = column instanceof Int32Array ? -1 : NaN;
+      if (column) for (let i = 0; i < this.count; i++) { const v = column[i]; out[i] = v === none ? NaN : v; }
+      else for (let i = 0; i < this.count; i++) out[i] = this.value(name, i);
       this.kept.set(key, out);
     }
     return this.kept.get(key);
@@ -91,6 +92,12 @@ class Local {
   }
 
   front(x, y, conditions) {
+    const key = `b ${x} ${y} ${JSON.stringify(conditions)}`;
+    if (!this.kept.has(key)) this.kept.set(key, this.undominated(x, y, conditions));
+    return this.kept.get(key);
+  }
+
+  undominated(x, y, conditions) {
     const keep = this.passing(conditions), a = this.numbers(x), b = this.numbers(y);
     const p = moreIsBetter(x) ? -1 : 1, q = moreIsBetter(y) ? -1 : 1, ids = [];
     for (let i = 0; i < this.count; i++) if (keep[i] && !Number.isNaN(a[i]) && !Number.isNaN(b[i])) ids.push(i);
