@@ -25,13 +25,13 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1] / "tests/report/viewer")]
 
-import chromium
-from stub_runs import pool, stub_run
-from viewer_site import TOKEN
+import chromium  # noqa: E402
+from stub_runs import pool, stub_run  # noqa: E402
+from viewer_site import TOKEN  # noqa: E402
 
-from evonet.cli.viewing import report
-from evonet.job import Job
-from evonet.store import RunWriter
+from evonet.cli.viewing import report  # noqa: E402
+from evonet.job import Job  # noqa: E402
+from evonet.store import RunWriter  # noqa: E402
 
 VIEWS = ("overview", "front", "generations", "table", "lineage", "individual", "diff", "atlas", "failures")
 _AXES = (("x", "macs"), ("c", "long_share"), ("y", "loss"), ("f", "bytes<400"), ("f", ""))
@@ -190,7 +190,8 @@ def answers(connection: http.client.HTTPConnection, port: int, individuals: int)
             f"page?sort={draw.choice(measures)}&descending=1&offset={draw.randrange(individuals)}&limit=100"
         ),
         "spread": lambda: (
-            f"spread?x={draw.choice(measures)}&y={draw.choice(measures)}&colour=generation&more=01&filters={_filter(draw)}"
+            f"spread?x={draw.choice(measures)}&y={draw.choice(measures)}&colour=generation&more=01"
+            f"&filters={_filter(draw)}"
         ),
         "bands": lambda: f"bands?measure={draw.choice(measures)}&filters={_filter(draw)}",
         "atlas": lambda: f"atlas?filters={_filter(draw)}",

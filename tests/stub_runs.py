@@ -33,9 +33,9 @@ _ROUNDS = json.dumps(
     separators=(",", ":"),
 )
 _EVALUATION = (
-    "decision, individual, kind, operator, rung, steps, seen_before, seed, key, outcome, seconds, reason, step, "
-    "bytes, loss, accuracy, choice_loss, choice_accuracy, weights, nonzero, macs, connections, sheets, taps, long_share, "
-    "seen, train_images, rounds"
+    "decision, individual, kind, operator, rung, steps, seen_before, seed, key, outcome, seconds, reason, step, bytes, "
+    "loss, accuracy, choice_loss, choice_accuracy, weights, nonzero, macs, connections, sheets, taps, "
+    "long_share, seen, train_images, rounds"
 )
 
 
@@ -44,7 +44,7 @@ def pool(count: int) -> list[tuple[bytes, str, bytes]]:
     """(canonical code, gene ids as JSON, package) of sampled genomes."""
     found: list[tuple[bytes, str, bytes]] = []
     for n in range(10 * count):
-        genome = fit(stamp(sample(Stream("stub", n), Limits()), 0), input=INPUT)
+        genome = fit(stamp(sample(Stream("stub", n), Limits()), n), input=INPUT)
         try:
             found.append((encode(genome), json.dumps(ids_of(genome)), package(genome, n)))
         except Exception:  # noqa: S112 - too large, or does not fit 8x8: another will do

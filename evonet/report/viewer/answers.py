@@ -7,6 +7,7 @@ columns of its own where it has them (js/local.js).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -191,7 +192,7 @@ def bands(columns: Columns, keep: Array, name: str) -> dict[str, object]:
     size = columns.population * step
     ends = np.searchsorted(which, np.arange(-(-generations // step) + 1) * size).tolist()
     values, found = value[which], []
-    for start, end in zip(ends[:-1], ends[1:], strict=True):
+    for start, end in pairwise(ends):
         places = [round(q * (end - start - 1)) for q in QUANTILES]
         ordered = np.sort(values[start:end])
         found.append([float(f"{ordered[p]:.7g}") for p in places] if end > start else None)

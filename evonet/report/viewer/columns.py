@@ -40,8 +40,25 @@ DTYPES: dict[str, str] = {
     "code": "u2",
 }
 #: What the page may put on an axis, sort and filter by, in this order.
-NUMBERS = ("score", "accuracy", "loss", "bytes", "macs", "weights", "nonzero", "connections", "sheets", "taps",
-           "long_share", "seen", "seconds", "choice_score", "choice_accuracy", "choice_loss", "code")  # fmt: skip
+NUMBERS = (
+    "score",
+    "accuracy",
+    "loss",
+    "bytes",
+    "macs",
+    "weights",
+    "nonzero",
+    "connections",
+    "sheets",
+    "taps",
+    "long_share",
+    "seen",
+    "seconds",
+    "choice_score",
+    "choice_accuracy",
+    "choice_loss",
+    "code",
+)
 _PLACE = {name: place for place, name in enumerate(EVALUATION)}
 
 

@@ -69,6 +69,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        listening.listen(128)  # who follows the printed address at once waits, and is not refused
     except OSError as error:
         listening.close()
         raise ConfigError(f"--host {host} --port {port}: {error.strerror}; port 0 takes any free one") from error

@@ -29,9 +29,22 @@ def test_the_page_is_answered(site, path):
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "127.0.0.1:{port}.evil.example", "localhost.evil.example:{port}",
-     "127.0.0.1:{port}@evil.example", "0.0.0.0:{port}", "[::ffff:127.0.0.1]:{port}", "2130706433:{port}", "127.1:{port}", "", "localhost:{port}#"],
-)  # fmt: skip
+    [
+        "evil.example",
+        "evil.example:{port}",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "127.0.0.1:{port}.evil.example",
+        "localhost.evil.example:{port}",
+        "127.0.0.1:{port}@evil.example",
+        "0.0.0.0:{port}",
+        "[::ffff:127.0.0.1]:{port}",
+        "2130706433:{port}",
+        "127.1:{port}",
+        "",
+        "localhost:{port}#",
+    ],
+)
 @pytest.mark.parametrize("path", ["/", "/api/run"])
 def test_rebound_names_are_refused(site, host, path):
     assert site.ask("GET", path, {"Host": host.format(port=site.port)})[0] in (400, 421)
@@ -123,9 +136,20 @@ def test_only_numbers_of_individuals(site, id):
 
 @pytest.mark.parametrize(
     "query",
-    ["page?sort=__class__", "page?limit=-1", "page?limit=99999999999", "page?offset=x", "page?filters=[[", "spread?x=p0", "bands?measure=' OR 1=1 --",
-     "page?filters=" + quote('[["operator","=","' + "a" * 2000 + '"]]'), "spread?colour=<script>", "columns?since=-2", "columns?since=9e9"],
-)  # fmt: skip
+    [
+        "page?sort=__class__",
+        "page?limit=-1",
+        "page?limit=99999999999",
+        "page?offset=x",
+        "page?filters=[[",
+        "spread?x=p0",
+        "bands?measure=' OR 1=1 --",
+        "page?filters=" + quote('[["operator","=","' + "a" * 2000 + '"]]'),
+        "spread?colour=<script>",
+        "columns?since=-2",
+        "columns?since=9e9",
+    ],
+)
 def test_questions_out_of_bounds_get_words(site, query):
     status, headers, body = site.ask("GET", "/api/" + quote(query, safe="?=&%"))
     assert status == 400 or b'"total":0' in body
@@ -170,11 +194,26 @@ def test_actions_need_origin_key_and_json(acts):
     site, done = acts
     own = {"Origin": f"http://127.0.0.1:{site.port}", "Content-Type": "application/json", "X-Evonet-Key": key(TOKEN)}
     body = json.dumps({"kind": "cull", "individuals": [3]}).encode()
-    for name, value in (("Origin", None), ("Origin", "http://evil.example"), ("Content-Type", "text/plain"), ("X-Evonet-Key", None),
-                        ("X-Evonet-Key", "0" * 64), ("Cookie", None), ("Sec-Fetch-Site", "cross-site"), ("Host", "evil.example")):  # fmt: skip
+    for name, value in (
+        ("Origin", None),
+        ("Origin", "http://evil.example"),
+        ("Content-Type", "text/plain"),
+        ("X-Evonet-Key", None),
+        ("X-Evonet-Key", "0" * 64),
+        ("Cookie", None),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Host", "evil.example"),
+    ):
         assert site.ask("POST", "/api/act", {**own, name: value}, body)[0] in (403, 421), name
-    for bad in (b"", b"[]", b'{"kind":"run","code":"x"}', b'{"kind":"cull","individuals":[-1]}', b'{"kind":"cull","individuals":[]}',
-                b'{"kind":"note","individual":1,"text":""}', b'{"kind":"cull","individuals":[1],"path":"/etc"}'):  # fmt: skip
+    for bad in (
+        b"",
+        b"[]",
+        b'{"kind":"run","code":"x"}',
+        b'{"kind":"cull","individuals":[-1]}',
+        b'{"kind":"cull","individuals":[]}',
+        b'{"kind":"note","individual":1,"text":""}',
+        b'{"kind":"cull","individuals":[1],"path":"/etc"}',
+    ):
         assert site.ask("POST", "/api/act", own, bad)[0] == 400, bad
     assert site.ask("POST", "/api/act", own, b" " * 70_000)[0] == 413
     assert done == []

@@ -59,14 +59,27 @@ def hostile_run(folder: Path) -> Path:
     )
     path, choices = folder / NAME, pool(12)
     told = {"evonet": EVIL, "commit": EVIL, "command": EVIL}
-    with RunWriter.create(path, config=to_toml(config) + f"# {EVIL}\n".replace("\u2028", "").replace("\u2029", ""), seed=1,
-                          population=6, provenance=told) as writer:  # fmt: skip
+    with RunWriter.create(
+        path,
+        config=to_toml(config) + f"# {EVIL}\n".replace("\u2028", "").replace("\u2029", ""),
+        seed=1,
+        population=6,
+        provenance=told,
+    ) as writer:
         for n in range(24):
             genome = stamp(decode(choices[n % len(choices)][0]), max(0, n - 6))
             birth = "found" if n < 6 else "breed"
             parents = () if n < 6 else (n - 6,) if n % 4 else (n - 6, n - 5)
-            job = Job(decision=n, individual=n, rung=0, genome=choices[n % len(choices)][0], ids=ids_of(genome), steps=150,
-                      seed=n, key=f"k{n}")  # fmt: skip
+            job = Job(
+                decision=n,
+                individual=n,
+                rung=0,
+                genome=choices[n % len(choices)][0],
+                ids=ids_of(genome),
+                steps=150,
+                seed=n,
+                key=f"k{n}",
+            )
             writer.issued(job, kind=birth, parents=parents, operator=EVIL if n == 8 else "taps" if n % 2 else "mixing")
             if n in (7, 9, 11):
                 outcomes = {
@@ -79,8 +92,16 @@ def hostile_run(folder: Path) -> Path:
                 data = package(decode(choices[n % len(choices)][0]), n)
                 writer.recorded(Scored(decision=n, measures=measures(n), package=data, shadow=b"", rounds=rounds))
         for k, n in enumerate((20, 21)):
-            job = Job(decision=24 + k, individual=n, rung=-1, genome=choices[n % len(choices)][0],
-                      ids=ids_of(stamp(decode(choices[n % len(choices)][0]), n - 6)), steps=500, seed=1, key=f"f{n}")  # fmt: skip
+            job = Job(
+                decision=24 + k,
+                individual=n,
+                rung=-1,
+                genome=choices[n % len(choices)][0],
+                ids=ids_of(stamp(decode(choices[n % len(choices)][0]), n - 6)),
+                steps=500,
+                seed=1,
+                key=f"f{n}",
+            )
             writer.issued(job, kind="finish")
             data = package(decode(choices[n % len(choices)][0]), 100 + n)
             told_measures = measures(n + 3, choice=0.1 + 0.01 * k)
