@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import chromium
 
 from evonet.cli.viewing import report
+from evonet.store import open_run
 
 LARGEST = 150_000
 
@@ -38,11 +39,13 @@ def main() -> None:
         report(arguments.run, out=page, details=20, anchors=arguments.anchors)
         chromium.open_page(driver, page.as_uri())
         if arguments.dark:
-            driver.execute_script("document.documentElement.dataset.chosen = 'dark'")
+            driver.execute_script("document.querySelector('#head button').click()")
         best = driver.execute_script(
             "return JSON.parse(document.getElementById('run').textContent).best.map(r => r.id)"
         )
-        for name, state, height in views(best):
+        with open_run(arguments.run) as run:
+            deep = max(best, key=lambda id: len(run.lineage(id)))
+        for name, state, height in views(best[0], deep):
             if arguments.only in (None, name):
                 take(driver, arguments.folder / f"{name}.png", state, height)
         if arguments.only in (None, "phone"):
@@ -50,15 +53,15 @@ def main() -> None:
             take(driver, arguments.folder / "phone.png", {"view": "front", "id": best[0]}, 844, width=390)
 
 
-def views(best: list[int]) -> list[tuple[str, dict[str, object], int]]:
-    """(name, what is chosen, height of the picture)"""
-    one = {"id": best[0]}
+def views(best: int, deep: int) -> list[tuple[str, dict[str, object], int]]:
+    """(name, what is chosen, height of the picture); the lineage is that of the individual with most ancestors."""
+    one = {"id": best}
     return [
         ("overview", {"view": "overview", **one}, 800),
         ("front", {"view": "front", **one}, 800),
         ("generations", {"view": "generations", **one}, 800),
         ("table", {"view": "table", **one}, 800),
-        ("lineage", {"view": "lineage", **one}, 800),
+        ("lineage", {"view": "lineage", "id": deep}, 800),
         ("individual", {"view": "individual", **one}, 1500),
         ("diff", {"view": "diff", **one}, 1300),
         ("atlas", {"view": "atlas", **one}, 800),

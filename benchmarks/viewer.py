@@ -184,7 +184,8 @@ def answers(connection: http.client.HTTPConnection, port: int, individuals: int)
     measures = ("bytes", "accuracy", "loss", "macs", "long_share", "score", "taps")
     kinds: dict[str, Callable[[], str]] = {
         "page": lambda: (
-            f"page?sort={draw.choice(measures)}&descending={draw.randrange(2)}&offset={draw.randrange(5) * 100}&limit=100&filters={_filter(draw)}"
+            f"page?sort={draw.choice(measures)}&descending={draw.randrange(2)}&offset={draw.randrange(5) * 100}"
+            f"&limit=100&filters={_filter(draw)}"
         ),
         "page, deep": lambda: (
             f"page?sort={draw.choice(measures)}&descending=1&offset={draw.randrange(individuals)}&limit=100"

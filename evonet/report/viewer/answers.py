@@ -260,4 +260,5 @@ def _children(columns: Columns, parents: Array) -> list[list[int]]:
     order = np.lexsort((-who, score[who], of))  # the best of each parent last, of equals the first born
     best = np.full(len(parents), -1)
     best[of[order]] = who[order]
-    return np.stack([many, best], 1).tolist()
+    told: list[list[int]] = np.stack([many, best], 1).tolist()
+    return told

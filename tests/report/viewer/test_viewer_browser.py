@@ -1,21 +1,34 @@
 """Every view in a real browser: what is drawn is what is there, a choice is seen everywhere, no other is asked."""
 
+import csv
 import io
 import json
+from pathlib import Path
 
 import chromium
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
+from stub_runs import pool, stub_run
+from viewer_runs import measures
+from viewer_site import serving
 
+from evonet.genome.text import load
+from evonet.job import Job, Scored
 from evonet.package import unpack
 from evonet.plan import expand
-from evonet.plan.masks import mask
+from evonet.plan.fit import fit
+from evonet.plan.masks import mask, signs, slots
 from evonet.report import tables
+from evonet.report.viewer.assemble import part
+from evonet.report.viewer.details import plan_data
 from evonet.report.viewer.genes import FEATURES
+from evonet.store import RunWriter
 
 VIEWS = ("overview", "front", "generations", "table", "lineage", "individual", "diff", "atlas", "failures")
 SCORED = 20
+GENOMES = Path(__file__).parents[3] / "genomes"
 
 
 @pytest.fixture(params=["report", "served", "binned"])
@@ -100,24 +113,25 @@ def test_the_masks_drawn_are_those_of_the_plan(page, driver, opened):
     assert int(data(driver, "svg[data-sheets]", "sheets")) == len(plan.sheets)
 
 
-def test_every_stage_of_every_kind_is_wired_as_in_the_plan(driver, report, opened):
-    # The page's own connect() against plan.masks, for all packages that the run has.
-    chromium.open_page(driver, report.as_uri())
-    from evonet.report.viewer.assemble import part
-    from evonet.report.viewer.details import details
-
-    settings = tables.config_of(opened).score
-    for id in (0, 1, 2, 3, 4, 5, 6, 8, 10, 13):
-        package = unpack(opened.package(id))
-        plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
-        told = json.loads(json.dumps(details(opened, id, settings), default=lambda r: None))["plan"]["stages"]
-        script = part("js/wiring.js").split("// Mean |weight|")[0] + (
-            "return arguments[0].map(s => { let out = []; connect(s, (t, f) => out.push(t, f)); return out; })"
-        )
-        for stage, pairs in zip(plan.stages, driver.execute_script(script, told), strict=True):
-            found = np.zeros(mask(stage).shape, bool)
-            found[pairs[::2], pairs[1::2]] = True
-            np.testing.assert_array_equal(found, mask(stage), err_msg=stage.name)
+@pytest.mark.parametrize("name", sorted(p.stem for p in GENOMES.glob("*.toml")))
+def test_every_form_of_wiring_is_that_of_the_plan(driver, name):
+    # The page's own connect() against plan.masks: pairs, weight indices and signs of every connection.
+    shape = (1, 1, 24) if name == "sequence" else (1, 16, 16)
+    genome = fit(load(GENOMES / f"{name}.toml"), input=shape)
+    plan = expand(genome, input=shape, classes=10)
+    told = json.loads(msgspec.json.encode(plan_data(genome, plan, None, None)["stages"]))
+    script = part("js/wiring.js").split("// Mean |weight|")[0] + (
+        "return arguments[0].map(s => { let out = []; connect(s, (...c) => out.push(...c.slice(0, 4))); return out; })"
+    )
+    for stage, found in zip(plan.stages, driver.execute_script(script, told), strict=True):
+        target, source, index, sign = np.array(found, dtype=int).reshape(-1, 4).T
+        drawn_mask, drawn_slots, drawn_signs = (np.full(mask(stage).shape, v) for v in (False, -1, 0))
+        drawn_mask[target, source] = True
+        np.testing.assert_array_equal(drawn_mask, mask(stage), err_msg=stage.name)
+        if stage.weight is not None:
+            drawn_slots[target, source], drawn_signs[target, source] = index, sign
+            np.testing.assert_array_equal(drawn_slots, slots(stage), err_msg=stage.name)
+            np.testing.assert_array_equal(drawn_signs, signs(stage), err_msg=stage.name)
 
 
 def test_a_choice_is_seen_everywhere_and_stays_in_the_address(page, driver):
@@ -294,8 +308,6 @@ def test_without_leave_there_are_no_buttons(page, driver):
 
 
 def test_buttons_write_requests(driver, run_path):
-    from viewer_site import serving
-
     done = []
     with serving(run_path, requests=lambda folder, request: done.append(request) or "in the inbox") as found:
         chromium.open_page(driver, found.address)
@@ -320,7 +332,8 @@ def test_a_page_of_another_site_gets_nothing(driver, site, tmp_path):
     driver.get(evil.as_uri())
     got = driver.execute_async_script(
         "const done = arguments[1]; document.getElementById('p').submit(); Promise.all(['cors', 'no-cors'].map(mode => "
-        "fetch(arguments[0] + '/api/run', {mode, credentials: 'include'}).then(r => r.type, e => 'refused'))).then(done)",
+        "fetch(arguments[0] + '/api/run', {mode, credentials: 'include'}).then(r => r.type, () => 'refused')"
+        ")).then(done)",
         base,
     )
     assert got == ["refused", "refused"]
@@ -332,8 +345,6 @@ def test_a_page_of_another_site_gets_nothing(driver, site, tmp_path):
 def test_the_page_says_when_the_run_cannot_be_read(driver, run_path, tmp_path):
     import shutil
 
-    from viewer_site import serving
-
     copy = tmp_path / "copy"
     shutil.copytree(run_path, copy)
     with serving(copy) as found:
@@ -343,3 +354,36 @@ def test_the_page_says_when_the_run_cannot_be_read(driver, run_path, tmp_path):
         found.desk._kept.clear()
         driver.execute_script("location.reload()")
         chromium.until(driver, "return document.getElementById('notice')?.textContent.includes('damaged <b>')")
+
+
+def test_the_table_is_written_as_csv(page, driver, opened):
+    drawn(driver, "table", f="state:scored", s="id", d=0)
+    driver.execute_script("URL.createObjectURL = blob => { window.blob = blob; return '#'; }")
+    driver.execute_script("[...document.querySelectorAll('main button')].find(b => b.textContent === 'CSV').click()")
+    chromium.until(driver, "return window.blob")
+    text = driver.execute_async_script("window.blob.text().then(arguments[0])")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    expected = [r for r in tables.rows(opened, tables.config_of(opened).score) if r.score is not None]
+    assert [int(r["id"]) for r in rows] == sorted(r.id for r in expected)
+    assert {int(r["id"]): int(r["bytes"]) for r in rows} == {r.id: r.bytes for r in expected}
+    assert not any(r["operator"].startswith(("=", "+", "@")) for r in rows)
+
+
+def test_a_live_run_grows_in_the_page(driver, tmp_path):
+    path = stub_run(tmp_path / "run", 40, population=10, genomes=12)
+    with serving(path) as found:
+        chromium.open_page(driver, found.address)
+        drawn(driver, "table")
+        assert data(driver, ".grid", "total") == "40"
+        code, ids, package = pool(12)[0]
+        with RunWriter.open(path) as writer:
+            told = tuple(map(tuple, json.loads(ids)))
+            job = Job(decision=40, individual=40, rung=0, genome=code, ids=told, steps=1, seed=1, key="k")
+            writer.issued(job, kind="breed", parents=(3,), operator="brand_new")
+            writer.recorded(Scored(decision=40, measures=measures(2), package=package, shadow=b"", rounds=()))
+            chromium.until(driver, "return document.querySelector('.grid').dataset.total === '41'")
+            chromium.until(driver, "return document.querySelector('.state').textContent === 'running'")
+            drawn(driver, "individual", id=40)
+            assert "brand_new" in driver.execute_script("return document.querySelector('main').textContent")
+            drawn(driver, "lineage", id=40)
+            assert int(data(driver, "[data-rows]", "rows")) >= 2

@@ -57,7 +57,7 @@ function span(seconds) {
 // Perceptually uniform and safe for the colour-blind: viridis (Smith and van der Walt, 2015), its ends trimmed for white.
 const VIRIDIS = [[68, 1, 84], [71, 39, 119], [62, 73, 137], [48, 104, 142], [38, 130, 142], [31, 157, 138], [62, 188, 116], [122, 209, 81], [192, 217, 54]];
 function scale(t) {
-  const x = Math.min(Math.max(t, 0), 1) * (VIRIDIS.length - 1), i = Math.min(Math.floor(x), VIRIDIS.length - 2), f = x - i;
+  const x = (dark() ? 0.2 + 0.8 * Math.min(Math.max(t, 0), 1) : Math.min(Math.max(t, 0), 1)) * (VIRIDIS.length - 1), i = Math.min(Math.floor(x), VIRIDIS.length - 2), f = x - i;
   return VIRIDIS[i].map((a, k) => Math.round(a + f * (VIRIDIS[i + 1][k] - a)));
 }
 const rgb = (c, alpha) => alpha === undefined ? `rgb(${c[0]},${c[1]},${c[2]})` : `rgba(${c[0]},${c[1]},${c[2]},${alpha})`;
@@ -65,7 +65,7 @@ const dark = () => document.documentElement.dataset.theme === "dark";
 const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 // Signed weights: blue below zero, paper at zero, orange above (both ends equally far from the paper).
 function signedColour(v) {
-  const t = Math.max(-1, Math.min(1, v)), to = t < 0 ? [33, 102, 172] : [200, 90, 20], from = dark() ? [34, 40, 48] : [244, 245, 246];
+  const t = Math.max(-1, Math.min(1, v)), to = t < 0 ? (dark() ? [86, 160, 235] : [33, 102, 172]) : dark() ? [245, 135, 60] : [200, 90, 20], from = dark() ? [34, 40, 48] : [244, 245, 246];
   const s = Math.pow(Math.abs(t), 0.7);
   return from.map((a, k) => Math.round(a + s * (to[k] - a)));
 }

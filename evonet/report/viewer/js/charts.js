@@ -40,7 +40,7 @@ function ready(canvas, width, height) {
   return c;
 }
 
-const evenly = (name, ticks) => ["n", undefined].includes((MEASURES[name] || [])[2]) ? ticks.filter((v) => Number.isInteger(v) || Math.abs(v) > 1e3) : ticks;
+const evenly = (name, ticks) => ["n", undefined].includes((MEASURES[name] || [])[2]) ? ticks.filter((v) => Math.abs(v - Math.round(v)) < 1e-6 || Math.abs(v) > 1e3) : ticks;
 
 function drawAxes(c, box, x, y, names) {
   c.strokeStyle = ink("hair"); c.fillStyle = ink("soft"); c.lineWidth = 1; c.textBaseline = "middle";

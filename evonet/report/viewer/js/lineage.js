@@ -1,5 +1,6 @@
 // Where one individual came from: all its ancestors, newest first, with the operators and the change of score each brought.
 
+const TALL = 40; // pixels of a row
 const lineage = {
   ask: latest(),
   mount(root) { this.root = el("div"); this.open = new Set(); root.append(this.root); this.update(new Set(["id"])); },
@@ -20,7 +21,7 @@ const lineage = {
     const founders = [...byId.values()].filter((r) => r.p0 === null);
     const body = rows.flatMap((r, k) => [this.row(r, k, lanes, width, byId, children, main, most), ...this.unfolded(r, width, lanes, k, byId)]);
     put(this.root, el("div", { class: "tools" }, el("h1", null, "Ancestors of ", about(this.of)), toggle("main line only", onlyMain, () => go({ all: onlyMain ? "1" : "0" }), "follow the first parent, who gave the weights"), el("small", null, `${plural(byId.size - 1, "ancestor")}, ${plural(main.size - 1, "birth")} on the main line, ${plural(founders.length, "founder")}${this.found.cut ? "; older ones are left out" : ""}`)),
-      panel(null, null, el("div", { class: "scroll" }, el("table", { class: "lineage" }, el("thead", null, el("tr", null, el("th", { class: "l" }, ""), el("th", { class: "l" }, "id"), el("th", null, "gen"), el("th", { class: "l" }, "born by"), el("th", null, "score"), el("th", { class: "l", title: "against the first parent, both as last measured" }, "change of score"), el("th", null, "accuracy"), el("th", null, "bytes"), el("th", null, "long"), el("th", { class: "l" }, "what changed"), el("th", { class: "l" }, "other children"))), el("tbody", null, body))),
+      panel(null, null, el("div", { class: "scroll" }, el("table", { class: "lineage" }, el("thead", null, el("tr", null, el("th", { class: "l" }, ""), el("th", { class: "l" }, "id"), el("th", null, "gen"), el("th", { class: "l" }, "born by, and what it changed in the genes"), el("th", null, "score"), el("th", { class: "l", title: "against the first parent, both as last measured" }, "change of score"), el("th", null, "accuracy"), el("th", null, "bytes"), el("th", null, "long"), el("th", { class: "l", title: "children that are no ancestors of it" }, "other children"))), el("tbody", null, body))),
         hidden ? el("p", { class: "quiet" }, `${whole.format(hidden)} older ancestors are folded: main line only shows the way back to the founder.`) : null),
       el("small", null, "● main line: the first parent, whose weights were inherited   ○ came in by crossover. Scores are as last measured, so a promoted or finished individual is ahead of its parents by its training as well: evonet why measures edits one at a time."));
     this.root.dataset.rows = rows.length;
@@ -70,20 +71,19 @@ const lineage = {
     return found;
   },
   picture(lane, width, isMain) {
-    const x = (k) => 10 + 14 * Math.min(k, 11), half = 13, stroke = ink("faint"), marks = [];
-    lane.before.forEach((w, k) => { if (w === null || w === undefined) return; const ends = lane.mine.includes(k); marks.push(sv("path", { d: ends ? `M${x(k)} 0C${x(k)} 8 ${x(lane.at)} 6 ${x(lane.at)} ${half}` : `M${x(k)} 0V26`, fill: "none", stroke: k === 0 ? ink("accent") : stroke, "stroke-width": k === 0 ? 2 : 1.3 })); });
-    lane.to.forEach((k) => marks.push(sv("path", { d: `M${x(lane.at)} ${half}C${x(lane.at)} 20 ${x(k)} 18 ${x(k)} 26`, fill: "none", stroke: isMain && k === 0 ? ink("accent") : stroke, "stroke-width": isMain && k === 0 ? 2 : 1.3 })));
+    const x = (k) => 10 + 14 * Math.min(k, 11), half = TALL / 2, stroke = ink("faint"), marks = [];
+    lane.before.forEach((w, k) => { if (w === null || w === undefined) return; const ends = lane.mine.includes(k); marks.push(sv("path", { d: ends ? `M${x(k)} 0C${x(k)} ${half * 0.6} ${x(lane.at)} ${half * 0.4} ${x(lane.at)} ${half}` : `M${x(k)} 0V${TALL}`, fill: "none", stroke: k === 0 ? ink("accent") : stroke, "stroke-width": k === 0 ? 2 : 1.3 })); });
+    lane.to.forEach((k) => marks.push(sv("path", { d: `M${x(lane.at)} ${half}C${x(lane.at)} ${half * 1.6} ${x(k)} ${half * 1.4} ${x(k)} ${TALL}`, fill: "none", stroke: isMain && k === 0 ? ink("accent") : stroke, "stroke-width": isMain && k === 0 ? 2 : 1.3 })));
     marks.push(sv("circle", { cx: x(lane.at), cy: half, r: isMain ? 4.5 : 3.5, fill: isMain ? ink("accent") : ink("panel"), stroke: isMain ? ink("accent") : ink("soft"), "stroke-width": 1.4 }));
-    return sv("svg", { width, height: 26, "aria-hidden": "true", style: { "max-width": "none" } }, marks);
+    return sv("svg", { width, height: TALL, "aria-hidden": "true", style: { "max-width": "none" } }, marks);
   },
   row(r, k, lanes, width, byId, children, main, most) {
     const gain = this.gain(r, byId), [count] = children.get(r.id), own = [...byId.values()].filter((o) => o.p0 === r.id || o.p1 === r.id).length, other = count - own;
     const bar = gain === null ? null : sv("svg", { width: 72, height: 12, "aria-hidden": "true", style: { display: "inline-block", "vertical-align": "-2px", "max-width": "none" } }, sv("line", { x1: 36, x2: 36, y1: 0, y2: 12, stroke: ink("line") }), sv("rect", { x: gain < 0 ? 36 - Math.min(36, -gain / most * 34) : 36, width: Math.max(1, Math.min(36, Math.abs(gain) / most * 34)), y: 2, height: 8, fill: ink(gain < 0 ? "bad" : "good") }));
     return el("tr", { "data-id": r.id, class: r.id === selected() ? "on" : null, onclick: (e) => { if (!e.target.closest("a,button")) pick(r.id); } },
-      el("td", { class: "l", style: { padding: "0 4px", height: "26px" } }, this.picture(lanes[k], width, main.has(r.id))), el("td", { class: "l" }, about(r.id)), el("td", null, r.generation),
-      el("td", { class: "l" }, r.p0 === null ? el("b", null, run.words[r.operator] || run.kinds[r.kind]) : run.words[r.operator], r.p1 !== null ? el("small", null, ` × #${r.p1}`) : null),
+      el("td", { class: "l", style: { padding: "0 4px", height: `${TALL}px` } }, this.picture(lanes[k], width, main.has(r.id))), el("td", { class: "l" }, about(r.id)), el("td", null, r.generation),
+      el("td", { class: "l change" }, r.p0 === null ? el("b", null, run.words[r.operator] || run.kinds[r.kind]) : run.words[r.operator], r.p1 !== null ? el("small", null, ` × #${r.p1}`) : null, main.has(r.id) && r.p0 !== null && k < 80 ? el("div", { class: "code quiet", "data-change": r.id }, "…") : null),
       el("td", null, show("score", r.score)), el("td", { class: "l" }, bar, " ", gain === null ? "" : el("span", { class: gain < 0 ? "minus" : "plus" }, signed("score", gain))), el("td", null, show("accuracy", r.accuracy)), el("td", null, show("bytes", r.bytes)), el("td", null, show("long_share", r.long_share)),
-      el("td", { class: "l code change", "data-change": main.has(r.id) && r.p0 !== null && k < 80 ? r.id : null }),
       el("td", { class: "l" }, other > 0 ? el("button", { class: "plain", "aria-expanded": String(this.open.has(r.id)), onclick: () => this.unfold(r.id) }, `${this.open.has(r.id) ? "▾" : "▸"} ${other} folded`) : null));
   },
   async unfold(id) {
@@ -95,6 +95,6 @@ const lineage = {
     if (!this.open.has(r.id)) return [];
     const kids = this.kids.get(r.id).filter((c) => !byId.has(c.id)).sort((a, b) => (b.score ?? -Infinity) - (a.score ?? -Infinity)).slice(0, 40);
     return kids.map((c) => el("tr", { "data-id": c.id, class: c.id === selected() ? "on" : "quiet", onclick: (e) => { if (!e.target.closest("a")) pick(c.id); } }, el("td", { class: "l", style: { padding: "0 4px", height: "26px" } }, sv("svg", { width, height: 26, "aria-hidden": "true" }, lanes[k].after.map((w, i) => w === null || w === undefined ? null : sv("line", { x1: 10 + 14 * Math.min(i, 11), x2: 10 + 14 * Math.min(i, 11), y1: 0, y2: 26, stroke: i === 0 ? ink("accent") : ink("faint"), "stroke-width": i === 0 ? 2 : 1.3 })))),
-      el("td", { class: "l" }, "└ ", about(c.id)), el("td", null, c.generation), el("td", { class: "l" }, run.words[c.operator]), el("td", null, show("score", c.score)), el("td", { class: "l" }, r.score !== null && c.score !== null ? signed("score", c.score - r.score) : ""), el("td", null, show("accuracy", c.accuracy)), el("td", null, show("bytes", c.bytes)), el("td", null, show("long_share", c.long_share)), el("td"), el("td", { class: "l" }, el("small", null, "no ancestor"))));
+      el("td", { class: "l" }, "└ ", about(c.id)), el("td", null, c.generation), el("td", { class: "l" }, run.words[c.operator]), el("td", null, show("score", c.score)), el("td", { class: "l" }, r.score !== null && c.score !== null ? signed("score", c.score - r.score) : ""), el("td", null, show("accuracy", c.accuracy)), el("td", null, show("bytes", c.bytes)), el("td", null, show("long_share", c.long_share)), el("td")));
   },
 };

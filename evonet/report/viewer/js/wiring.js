@@ -99,7 +99,7 @@ function maskPicture(stage, weights) {
       if (size[i]) {
         const fullness = perPixel > 1 ? 0.6 + 0.4 * size[i] / most : 1;
         const to = weights ? signedColour(sum[i] / size[i]) : plain;
-        const base = weights ? (dark() ? [58, 66, 76] : [196, 202, 209]) : paper;
+        const base = weights ? (dark() ? [92, 103, 116] : [196, 202, 209]) : paper;
         const strong = weights ? Math.min(1, 0.4 + Math.abs(sum[i] / size[i]) * 1.4) : 1;
         colour = to.map((v, k) => Math.round(paper[k] + fullness * (base[k] + strong * (v - base[k]) - paper[k])));
       }
