@@ -116,7 +116,7 @@ def test_the_masks_drawn_are_those_of_the_plan(page, driver, opened):
 @pytest.mark.parametrize("name", sorted(p.stem for p in GENOMES.glob("*.toml")))
 def test_every_form_of_wiring_is_that_of_the_plan(driver, name):
     # The page's own connect() against plan.masks: pairs, weight indices and signs of every connection.
-    shape = (1, 1, 24) if name == "sequence" else (1, 16, 16)
+    shape = {"sequence": (1, 1, 24), "lenet5": (1, 16, 16)}.get(name, (1, 10, 10))
     genome = fit(load(GENOMES / f"{name}.toml"), input=shape)
     plan = expand(genome, input=shape, classes=10)
     told = json.loads(msgspec.json.encode(plan_data(genome, plan, None, None)["stages"]))
