@@ -195,12 +195,13 @@ def test_sorting_and_keys(page, driver):
             button.click()
             break
     chromium.until(driver, "return document.querySelector('[aria-sort] button')?.textContent.startsWith('bytes')")
-    chromium.settle(driver)
-    values = driver.execute_script(
+    column = (
         "const k = [...document.querySelectorAll('.grid th')].findIndex(t => t.ariaSort); "
-        "return [...document.querySelectorAll('.grid tr[data-id]')].map(r => r.cells[k].textContent)"
+        "const v = [...document.querySelectorAll('.grid tr[data-id]')]"
+        ".map(r => parseInt(r.cells[k].textContent.replace(',', '')))"
     )
-    numbers = [int(v.replace(",", "")) for v in values if v != "–"]
+    chromium.until(driver, f"{column}; return v.length === 24 && v.every((x, i) => !i || !(x < v[i - 1]))")
+    numbers = [v for v in driver.execute_script(f"{column}; return v") if v is not None]
     assert numbers == sorted(numbers)
     assert len(numbers) == SCORED
     driver.execute_script("document.querySelector('.grid').focus()")

@@ -28,7 +28,6 @@ const failures = {
   mount(root) { this.root = el("div"); root.append(this.root); this.update(new Set(["view"])); },
   update(changed) {
     if (changed.has("view")) this.ask(source.failures(), (found) => { this.found = found; this.draw(); });
-    else if (changed.has("id")) this.draw();
   },
   draw() {
     const { failed, retried, total } = this.found, groups = new Map();

@@ -14,7 +14,10 @@ const table = {
     this.update(new Set(["s"]));
   },
   update(changed) {
-    if (changed.has("id") && changed.size === 1) { this.draw(); return; }
+    if (changed.has("id") && changed.size === 1) {
+      for (const row of this.body.querySelectorAll("tr[data-id]")) { const on = Number(row.dataset.id) === selected(); row.classList.toggle("on", on); row.setAttribute("aria-selected", String(on)); }
+      return;
+    }
     this.drawHead();
     this.pages.clear();
     this.fetch(0, true);
