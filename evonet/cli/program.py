@@ -22,6 +22,7 @@ from evonet.cli import (
     running,
     stepping,
     twins,
+    viewing,
 )
 from evonet.errors import EvonetError
 
@@ -78,6 +79,7 @@ for name, command, example in (
     *running.COMMANDS,
     *reading.COMMANDS,
     *exploring.COMMANDS,
+    *viewing.COMMANDS,
     *files.COMMANDS,
     *compressing.COMMANDS,
     *packing.COMMANDS,
