@@ -55,8 +55,9 @@ def ui(
     anchors: Anchors = None,
 ) -> None:
     """The same page live, from this machine: look at a run while it goes on. Writes nothing without --allow-actions."""
+    from evonet.asking import from_page
     from evonet.report import tables
-    from evonet.report.viewer import acting, document
+    from evonet.report.viewer import document
     from evonet.report.viewer.serve import serve
     from evonet.store import open_run
 
@@ -73,7 +74,7 @@ def ui(
         token_file=token_file,
         twin=_twin(config),
         anchors=known,
-        requests=acting.to_inbox if allow_actions else None,
+        requests=from_page if allow_actions else None,
         say=lambda text: print(text, flush=True),
     )
 

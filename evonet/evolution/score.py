@@ -15,7 +15,7 @@ from evonet.evolution.settings import ScoreSettings
 from evonet.job import Diverged, Measures, Outcome, Record, Scored
 
 WORST = -1e300  # the score of non-finite measures; they never enter a pool
-_BEYOND = 32.0  # more bits per label than any loss: 1 % uniform bounds it near log2(100 x classes), 23 at most
+BEYOND = 32.0  # more bits per label than any loss: 1 % uniform bounds it near log2(100 x classes), 23 at most
 _MORE_IS_BETTER = frozenset({"accuracy"})
 
 
@@ -45,9 +45,9 @@ def score(measures: Measures, settings: ScoreSettings) -> float:
         case "weighted":
             return 100 * measures.accuracy - settings.size_price * measures.bytes / 100
         case "bound" if measures.bytes > settings.bound:
-            return -(_BEYOND + measures.bytes / settings.bound)
+            return -(BEYOND + measures.bytes / settings.bound)
         case "bound":
-            return -min(measures.loss, _BEYOND)
+            return -min(measures.loss, BEYOND)
         case "pareto":
             return -measures.loss
 

@@ -129,27 +129,31 @@ def diff(a: Genome, b: Genome) -> list[str]:
     lines = []
     for key in [*left, *(k for k in right if k not in left)]:
         if key not in right:
-            lines.append(f"- {_name(left[key], key)}: {_describe(left[key][1])}")
+            lines.append(f"- {_name(left[key])}: {_describe(left[key][1])}")
         elif key not in left:
-            lines.append(f"+ {_name(right[key], key)}: {_describe(right[key][1])}")
+            lines.append(f"+ {_name(right[key])}: {_describe(right[key][1])}")
         else:
-            lines += [f"  {_name(left[key], key)}: {change}" for change in _changes(left[key][1], right[key][1])]
+            lines += [f"  {_name(left[key])}: {change}" for change in _changes(left[key][1], right[key][1])]
     return lines
 
 
-def _genes(genome: Genome) -> Iterator[tuple[object, tuple[str, Gene]]]:
-    """(key, (place, gene)); the key is the gene's id, or its place where it has none."""
+Placed = tuple[str, SheetGene | MotifGene | ReadoutGene]  # where, and the gene
+
+
+def _genes(genome: Genome) -> Iterator[tuple[object, Placed]]:
+    """(key, (place, gene)); the key is the kind of gene and its id, or its place where it has none."""
     for index, sheet in enumerate(genome.sheets):
         place = f"sheet {index}"
-        yield sheet.id or place, (place, sheet)
+        yield ("sheet", sheet.id or place), (place, sheet)
         for ordinal, motif in enumerate(sheet.motifs):
             inner = f"{place} motif {ordinal}"
-            yield motif.id or inner, (inner, motif)
-    yield genome.readout.id or "readout", ("readout", genome.readout)
+            yield ("motif", motif.id or inner), (inner, motif)
+    yield ("readout", genome.readout.id or "readout"), ("readout", genome.readout)
 
 
-def _name(placed: tuple[str, Gene], key: object) -> str:
-    return f"{placed[0]} (gene {key[0]}:{key[1]})" if isinstance(key, tuple) else placed[0]
+def _name(placed: Placed) -> str:
+    id = placed[1].id
+    return f"{placed[0]} (gene {id[0]}:{id[1]})" if id else placed[0]
 
 
 def _describe(gene: Gene) -> str:

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
+from evonet.evolution.score import BEYOND
 from evonet.evolution.settings import ScoreSettings
-
-_BEYOND = 32.0  # as in `evonet.evolution.score`
 
 
 def score_sql(settings: ScoreSettings, *, loss: str = "loss", accuracy: str = "accuracy") -> str:
@@ -21,8 +20,8 @@ def score_sql(settings: ScoreSettings, *, loss: str = "loss", accuracy: str = "a
         case "weighted":
             return f"100 * {accuracy} - {settings.size_price!r} * bytes / 100"
         case "bound":
-            over = f"-({_BEYOND} + bytes / {float(settings.bound)!r})"
-            return f"CASE WHEN bytes > {settings.bound} THEN {over} ELSE -min({loss}, {_BEYOND}) END"
+            over = f"-({BEYOND} + bytes / {float(settings.bound)!r})"
+            return f"CASE WHEN bytes > {settings.bound} THEN {over} ELSE -min({loss}, {BEYOND}) END"
         case "pareto":
             return f"-{loss}"
 

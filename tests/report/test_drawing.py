@@ -90,3 +90,10 @@ def test_an_odd_kernel_has_no_centre():
     assert draw_motif(MotifGene(symmetry="odd")) == ["# # #", "# + #", "# # #"]
     assert describe_motif(MotifGene(symmetry="odd")).startswith("full, 8 taps, odd")
     assert draw_motif(MotifGene(symmetry="odd", mixing="identity"))[1] == "# O #"
+
+
+def test_one_id_on_genes_of_two_kinds_is_two_genes():
+    """Nothing that evonet writes has that; a run from elsewhere may."""
+    a = Genome(sheets=(SheetGene(id=(0, 0), motifs=(MotifGene(id=(0, 1)),)),))
+    b = Genome(sheets=(SheetGene(id=(0, 1), motifs=(MotifGene(id=(0, 0)),)),))
+    assert [line[0] for line in diff(a, b)] == ["-", "-", "+", "+"]

@@ -1,9 +1,7 @@
-"""Stepping in from the page: requests as the inbox takes them. Only `evonet ui --allow-actions` has a way here."""
+"""Stepping in from the page: what its buttons send. Only `evonet ui --allow-actions` has a way here."""
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +9,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from evonet.files import write_whole
 from evonet.report.viewer.answers import QueryError
 
 _Id = Annotated[int, Meta(ge=0, lt=2**31)]
@@ -50,12 +47,3 @@ def decode(body: bytes) -> Request:
         return _requests.decode(body)
     except msgspec.MsgspecError as error:
         raise QueryError(f"request: {error}") from error
-
-
-def to_inbox(folder: Path, request: Request) -> str:
-    """A file in RUN/inbox, there whole or not at all; the driver takes them in the order of their names."""
-    inbox = folder / "inbox"
-    inbox.mkdir(exist_ok=True)
-    name = f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
-    write_whole(inbox / name, msgspec.json.encode(request))
-    return f"{msgspec.to_builtins(request)['kind']} is in the inbox; the driver takes it up at its next decision"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonet.evolution.score import _BEYOND, WORST
+from evonet.evolution.score import BEYOND, WORST
 from evonet.evolution.settings import ScoreSettings
 from evonet.report.viewer import genes
 from evonet.report.viewer.queries import CHUNK, EVALUATION, Reader
@@ -210,8 +210,8 @@ def scores(known: dict[str, Array], settings: ScoreSettings, loss: str, accuracy
         case "weighted":
             found = 100 * known[accuracy] - settings.size_price * size / 100
         case "bound":
-            within = -np.minimum(known[loss], _BEYOND)
-            found = np.where(size > settings.bound, -(_BEYOND + size / settings.bound), within)
+            within = -np.minimum(known[loss], BEYOND)
+            found = np.where(size > settings.bound, -(BEYOND + size / settings.bound), within)
         case "pareto":
             found = -known[loss]
     found = np.where(np.isfinite(found), found, WORST)

@@ -221,13 +221,6 @@ def test_actions_need_origin_key_and_json(acts):
     assert done == [acting.Cull(individuals=(3,))]
 
 
-def test_a_request_is_a_whole_file_in_the_inbox(tmp_path):
-    said = acting.to_inbox(tmp_path, acting.Note(individual=3, text="<b>"))
-    (file,) = (tmp_path / "inbox").iterdir()
-    assert json.loads(file.read_bytes()) == {"kind": "note", "individual": 3, "text": "<b>"}
-    assert "note is in the inbox" in said
-
-
 def test_beyond_this_machine_only_with_a_token_of_ones_own(tmp_path, run_path):
     with pytest.raises(ConfigError, match=r"--host 0\.0\.0\.0: others could reach this page"):
         serve(run_path, None, shown="RUN", host="0.0.0.0")  # noqa: S104 - that it is refused is the test
