@@ -87,7 +87,8 @@ def check_hang(settings: WorkersSettings, kinds: list[str], *, deadline: float =
             assert isinstance(lost, Lost), kind
             assert lost.reason == f"deadline of {deadline:g} s passed", kind
             if kind in WITHOUT_STACK:
-                assert "no stack; the process was S (sleeping)" in lost.cause, lost.cause
+                # In Ray's workers another thread may hear the signal.
+                assert "no stack; the process was S (sleeping)" in lost.cause or f"in {kind}" in lost.cause
             else:
                 assert f"in {kind}" in lost.cause, lost.cause
             # The next worker is up before the next kind begins, so that only its hang is timed.

@@ -189,6 +189,14 @@ def test_clusters_that_are_lost_again_and_again_end_the_run() -> None:
         workers.collect(60.0)
 
 
+def test_a_long_run_may_lose_many_clusters() -> None:
+    backend = Imagined(2, joined=True)
+    workers = make(backend)
+    for n in range(3 * pool.RECONNECTS):
+        backend.lost = 1
+        assert answers(workers, n) == {n}
+
+
 def test_while_the_cluster_is_away_collect_comes_back_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "PAUSE", 1e6)
     backend = Imagined(2, joined=True)

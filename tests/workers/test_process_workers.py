@@ -96,6 +96,12 @@ def test_data_is_shared_and_of_any_shape() -> None:
     shared_args.close()
 
 
+def test_a_job_that_no_socket_takes_at_once_arrives_whole() -> None:
+    large = replace(job(0), key="k" * 5_000_000)
+    with make_workers(replace(PROCESS, count=1), LIGHT, (IMAGES, "")) as workers:
+        assert isinstance(outcomes(workers, [large])[0], Scored)
+
+
 def test_objects_do_not_travel() -> None:
     with pytest.raises(WorkersError, match="array of object, expected numbers"):
         SharedArgs([np.array([object()])])

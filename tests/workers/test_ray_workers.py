@@ -52,11 +52,6 @@ class TestRayFaults(FaultsContract):
         assert "actor died unexpectedly" in lost.cause
 
 
-@pytest.mark.usefixtures("ray")
-def test_a_stopped_worker_is_ended_and_leaves_its_stack() -> None:
-    check_hang(WorkersSettings(), ["stopped"], deadline=1.0)
-
-
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("ray")
