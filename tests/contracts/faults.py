@@ -1,6 +1,7 @@
 """What every kind of workers made of processes owes when they die, hang or break. Inherit `FaultsContract`."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from msgspec.structs import replace
 
 from evonet.job import Job, Lost, Outcome, Scored
 from evonet.workers import WorkersSettings, make_workers
+from evonet.workers.dispatch import State
 from evonet.workers.guard import family
 from evonet.workers.origin import born
+from evonet.workers.pool import PooledWorkers
 
 
 class Story(NamedTuple):
@@ -128,3 +131,31 @@ def left_after_sigkill(kind: str, seconds: float) -> set[int]:
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     return left
+
+
+def check_kills(settings: WorkersSettings, folder: Path, *, seconds: float = 20.0, rounds: int = 6) -> float:
+    """Kill one of four workers every two evaluation times; wall time as a multiple of the undisturbed ideal.
+
+    Evaluations that sleep for `seconds`, `rounds` for each worker, all of which must end as if nothing had been.
+    """
+    workers_number, generator = 4, random.Random(1)  # noqa: S311 - which worker dies
+    work = [job(n, f"slow{seconds}") for n in range(rounds * workers_number)]
+    found: dict[int, Outcome] = {}
+    kills = 0
+    with make_workers(replace(settings, count=workers_number), LIGHT, (IMAGES, str(folder))) as workers:
+        assert isinstance(workers, PooledWorkers)
+        started = time.monotonic()
+        for one in work:
+            workers.submit(one)
+        while len(found) < len(work):
+            if time.monotonic() - started > (kills + 1) * 2 * seconds:
+                busy = [seat for seat in workers._dispatch.seats.values() if seat.state is State.BUSY]
+                os.kill(int(generator.choice(busy).name.rpartition("/")[2]), signal.SIGKILL)
+                kills += 1
+            outcome = workers.collect(0.2)
+            if outcome is not None:
+                found[outcome.decision] = outcome
+        took = time.monotonic() - started
+    assert kills >= 2
+    assert found == serially([job(one.decision) for one in work], folder, LIGHT)
+    return took / (rounds * seconds)

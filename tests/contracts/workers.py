@@ -1,5 +1,6 @@
 """What every kind of workers owes. Inherit `WorkersContract` and give `make`."""
 
+import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -118,6 +119,11 @@ class WorkersContract:
             WorkersError, match=r"worker_factories:broken failed: TypeError: no factory at all. Cause: "
         ):
             make_workers(self.single, "contracts.worker_factories:broken")
+
+    def test_a_module_that_cannot_be_imported_is_named_with_its_machine(self) -> None:
+        expected = rf"contracts.nowhere:make cannot be imported on {platform.node()}: ModuleNotFoundError: .*Install"
+        with pytest.raises(WorkersError, match=expected):
+            make_workers(self.single, "contracts.nowhere:make")
 
     def test_the_data_is_read_only(self) -> None:
         with pytest.raises(WorkersError, match="read-only"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contracts.faults import FaultsContract, check_hang, left_after_sigkill
+from contracts.faults import FaultsContract, check_hang, check_kills, left_after_sigkill
 from contracts.hangs import KINDS
 from contracts.workers import CANDIDATES, IMAGES, LIGHT, WorkersContract, job, outcomes
 from msgspec.structs import replace
@@ -31,6 +31,14 @@ class TestProcessFaults(FaultsContract):
 def test_hanging_workers_are_ended_in_time_and_leave_their_stacks() -> None:
     took = check_hang(PROCESS, ["c_loop_with_the_gil", "stopped", "mute"], deadline=1.0)
     assert len(took) == 3
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+def test_a_worker_killed_every_two_evaluation_times_costs_little(tmp_path: Path) -> None:
+    ratio = check_kills(PROCESS, tmp_path)
+    print(f"wall time {ratio:.3f} of the ideal")
+    assert ratio <= 1.3
 
 
 @pytest.mark.chaos

@@ -6,11 +6,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from contracts.faults import FaultsContract, Story, check_hang, left_after_sigkill
+from contracts.faults import FaultsContract, Story, check_hang, check_kills, left_after_sigkill
 from contracts.hangs import KINDS
 from contracts.workers import CANDIDATES, PATIENCE, WorkersContract, job
 
@@ -50,6 +51,15 @@ class TestRayFaults(FaultsContract):
         assert isinstance(lost, Lost)
         assert lost.reason == "the worker died: killed, crashed or out of memory"
         assert "actor died unexpectedly" in lost.cause
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("ray")
+def test_a_worker_killed_every_two_evaluation_times_in_ray_costs_little(tmp_path: Path) -> None:
+    ratio = check_kills(WorkersSettings(), tmp_path)
+    print(f"wall time {ratio:.3f} of the ideal")
+    assert ratio <= 1.3
 
 
 @pytest.mark.chaos
