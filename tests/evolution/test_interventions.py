@@ -355,3 +355,14 @@ def test_damaged_events_are_named():
         scheduled("cull", 3, None)
     with pytest.raises(StoreError, match=r"event cull: expected the decision it takes effect at"):
         scheduled("cull", None, {"change": {"type": "cull", "individuals": [1]}})
+
+
+@pytest.mark.parametrize("change", ["rates", "score"])
+@pytest.mark.parametrize("n", range(18, 24))
+def test_parents_drawn_by_the_old_terms_stay_until_the_next_block(change, n):
+    """Drawn or not by the time the terms change: after a kill nobody may have asked for them."""
+    whole, _ = ran((n, Configure(config=change)))
+    cut = MemoryRun()
+    cut.rows, cut.written = whole.rows[:n], whole.written
+    run(search_of(cut), in_turn(rough), cut, past=cut.decisions(), checked=lambda _: False)
+    assert cut.trace() == whole.trace()
