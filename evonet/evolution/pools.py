@@ -21,13 +21,14 @@ class Pools:
         self._mating: tuple[Entry, ...] | None = ()
         self.halt: str | None = None  # the stop rule that a block met
         self._settings, self._seed, self._brief = settings, seed, brief
-        self._rungs: list[list[float]] = [[] for _ in settings.rungs]  # scores seen at each rung, ascending
+        self._sorted: list[list[float]] = [[] for _ in settings.rungs]
+        self._arrived: list[tuple[int, float]] = []  # rung and score of what is not sorted in yet
         self._best, self._since = float("-inf"), -1  # the best score and its block
 
     def fold(self, scored: Sequence[Entry]) -> None:
         """Take in the next block, in order of decision. An individual counts with its newest evaluation."""
         for entry in scored:
-            insort(self._rungs[entry.rung], entry.score)
+            self._arrived.append((entry.rung, entry.score))
         newest = {entry.individual: entry for entry in (*self.pool, *scored)}
         population, brief = self._settings.population, self._brief
         self.pool = survivors(newest.values(), population, brief=brief)
@@ -72,16 +73,27 @@ class Pools:
     def score_again(self, again: Callable[[Entry], Entry], history: Iterable[tuple[int, int, float]]) -> None:
         """Make all scores anew. `history`: block, rung and new score of all scored evaluations so far, in order."""
         self.pool, self._mating = tuple(map(again, self.pool)), tuple(map(again, self.mating))
-        self._rungs = [[] for _ in self._rungs]
+        self._sorted = [[] for _ in self._sorted]
+        self._arrived = []
         self._best, self._since = float("-inf"), -1
         for block, rung, score in history:
-            self._rungs[rung].append(score)
+            self._arrived.append((rung, score))
             if score > self._best:
                 self._best, self._since = score, block
-        for scores in self._rungs:
-            scores.sort()
         self.halt = None
         self._check_stop(float("-inf"), self.blocks - 1)
+
+    @property
+    def _rungs(self) -> list[list[float]]:
+        """Scores seen at each rung, ascending; sorted when asked for: a run that is gone on with asks at its end."""
+        few = len(self._arrived) <= self._settings.population
+        for rung, score in self._arrived:
+            insort(self._sorted[rung], score) if few else self._sorted[rung].append(score)
+        if not few:
+            for scores in self._sorted:
+                scores.sort()
+        self._arrived = []
+        return self._sorted
 
     def promotable(self, promoted: Collection[tuple[int, int]]) -> Entry | None:
         """The best entry of the pool within the top `promote` of its rung, highest rung first, not `promoted` from
@@ -90,8 +102,9 @@ class Pools:
         As in ASHA (Li et al. 2020, "A system for massively parallel hyperparameter tuning"), without a barrier at the
         rung.
         """
-        for rung in reversed(range(len(self._rungs) - 1)):
-            scores = self._rungs[rung]
+        rungs = self._rungs
+        for rung in reversed(range(len(rungs) - 1)):
+            scores = rungs[rung]
             places = self._settings.promote * len(scores)
             good = [
                 e
