@@ -59,9 +59,9 @@ class Stubs:
 
 
 def answer(job: Job) -> Outcome:
-    """Random, but better the larger the genome: so lineages grow."""
+    """Random: no genome is better than another, so that they stay of a size and only the history grows."""
     draw = Stream("stub", job.seed)
-    loss = draw.unit() + 10 / len(job.genome)
+    loss = draw.unit()
     measures = Measures(
         bytes=600,
         loss=loss,
@@ -81,8 +81,8 @@ def answer(job: Job) -> Outcome:
     return Scored(decision=job.decision, measures=measures, package=PACKAGE, shadow=SHADOW, rounds=())
 
 
-def make(path: Path, config: RunConfig, until: int) -> None:
-    """A run that was killed with `until` evaluations done."""
+def make(path: Path, config: RunConfig, births: int) -> None:
+    """A run that was killed when `births` individuals were born."""
     data = app.load(config)
     text, size = to_toml(config), config.search.population
     with RunWriter.create(path, config=text, seed=1, population=size, provenance={}) as writer:
@@ -93,9 +93,11 @@ def make(path: Path, config: RunConfig, until: int) -> None:
             if progress.issued % 20_000 == 0:
                 used = time.process_time() - started
                 print(f"{progress.issued} decisions, {1e3 * used / progress.issued:.2f} ms each", file=sys.stderr)
+            if progress.births >= births:
+                raise EnoughError
 
         with suppress(EnoughError):
-            run(app.make_search(config, data, writer), Stubs(until), writer, progress=tell)
+            run(app.make_search(config, data, writer), Stubs(10**9), writer, progress=tell)
 
 
 class Watched(Stubs):
@@ -164,7 +166,7 @@ def main() -> None:
         config = RunConfig(search=search)
         path = folder / f"history-{options.individuals}-{options.population}"
         if not path.exists():
-            make(path, config, until=options.individuals * 4 // 3)
+            make(path, config, options.individuals)
         with open_run(path) as record:
             counts = record.counts()
         size = sum(file.stat().st_size for file in path.iterdir() if file.is_file()) / 2**20

@@ -26,6 +26,7 @@ import numpy as np
 from evonet.evolution.bands import Entry
 
 _LATELY = 32  # promotions that the next one keeps its distance from
+_FEW = 256  # scores that are sorted in one by one
 
 
 class Rated(NamedTuple):
@@ -70,14 +71,27 @@ class Scores:
 
     def __init__(self) -> None:
         self.count = 0
-        self._scores: list[float] = []  # ascending
+        self._sorted: list[float] = []  # ascending
+        self._arrived: list[float] = []  # not sorted in yet
 
     def add(self, entry: Rated) -> None:
-        insort(self._scores, entry.score)
+        self._arrived.append(entry.score)
         self.count += 1
 
     def better(self, entry: Entry) -> int:
-        return self.count - bisect_right(self._scores, entry.score)
+        if self._arrived:
+            self._sort()
+        return self.count - bisect_right(self._sorted, entry.score)
+
+    def _sort(self) -> None:
+        """When asked for: a run that is gone on with asks at its end, and then all are sorted at once."""
+        if len(self._arrived) <= _FEW:
+            for score in self._arrived:
+                insort(self._sorted, score)
+        else:
+            self._sorted.extend(self._arrived)
+            self._sorted.sort()
+        self._arrived = []
 
     def first(self, good: Sequence[Entry]) -> Entry:
         return min(good, key=lambda e: (-e.score, e.individual))

@@ -21,14 +21,20 @@ from evonet.evolution.bands import Entry
 tools: Any = deap.tools  # DEAP is untyped
 
 
+def check_finite(values: tuple[float, ...]) -> tuple[float, ...]:
+    """`values`; raises ValueError if one of them is no finite number."""
+    if not all(map(math.isfinite, values)):
+        raise ValueError(f"fitness {values}: expected finite numbers; a NaN would win every comparison in DEAP")
+    return values
+
+
 class Fitness(deap.base.Fitness):
     """Values compared in order, each greater is better."""
 
     weights: tuple[float, ...] = (1.0,)  # type: ignore[assignment]  # DEAP's None means abstract
 
     def __init__(self, values: tuple[float, ...]) -> None:
-        if not all(map(math.isfinite, values)):
-            raise ValueError(f"fitness {values}: expected finite numbers; a NaN would win every comparison in DEAP")
+        check_finite(values)
         self.weights = (1.0,) * len(values)
         super().__init__(values)  # type: ignore[no-untyped-call]
 
@@ -51,8 +57,6 @@ class Place:
     __slots__ = ("entry", "fitness")
 
     def __init__(self, entry: Entry, *values: float) -> None:
-        if not all(map(math.isfinite, values)):
-            raise ValueError(f"fitness {values}: expected finite numbers; a NaN would win every comparison in DEAP")
         self.entry = entry
         self.fitness = values
 
@@ -97,7 +101,7 @@ def scaled(entries: Sequence[Entry]) -> list[Card]:
 def ranked(group: Sequence[Entry]) -> list[Entry]:
     """Best to worst: by score, or with several objectives in the order of NSGA-II (Deb et al. 2002, III-B)."""
     if len(group[0].objectives) == 1:
-        cards = [Place(e, *e.objectives, -e.individual) for e in group]
+        cards = [Place(e, *check_finite(e.objectives), -e.individual) for e in group]
         return [card.entry for card in tools.selBest(cards, len(cards))]
     return list(_pareto_ranked(group))
 
