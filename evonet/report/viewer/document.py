@@ -127,9 +127,15 @@ def load(run: Reader, config: RunConfig) -> tuple[Columns, str]:
         columns.load(run)
     except StoreError as error:
         return columns, f"This run is damaged and shown as far as it could be read: {error}"
+    notices = []
+    if run.newer:
+        notices.append(
+            f"This run was written with schema version {run.version}, by a newer evonet: what this one does not know "
+            "is not shown."
+        )
     if not columns.count:
-        return columns, "This run has no individual yet."
-    return columns, ""
+        notices.append("This run has no individual yet.")
+    return columns, " ".join(notices)
 
 
 def shown(anchors: Sequence[Anchor]) -> list[Any]:
