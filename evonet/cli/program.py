@@ -14,14 +14,17 @@ from evonet import __version__
 from evonet.cli import (
     benching,
     compressing,
+    explaining,
     exploring,
     files,
     histories,
     packing,
+    plotting,
     reading,
     running,
     stepping,
     twins,
+    watching,
 )
 from evonet.errors import EvonetError
 
@@ -77,7 +80,10 @@ def _program(
 for name, command, example in (
     *running.COMMANDS,
     *reading.COMMANDS,
+    *watching.COMMANDS,
     *exploring.COMMANDS,
+    *explaining.COMMANDS,
+    *plotting.COMMANDS,
     *files.COMMANDS,
     *compressing.COMMANDS,
     *packing.COMMANDS,
