@@ -58,7 +58,9 @@ def measure(opened: Run, why: Ancestry, config: RunConfig, *, count: int, steps:
     Raises StoreError where there is no edit, DataError and WorkersError as `evonet.twins.compare`.
     """
     if not why.steps:
-        raise StoreError(f"{opened.path}: individual {why.champion.id} has no edits to revert: it is as its line began.")
+        raise StoreError(
+            f"{opened.path}: individual {why.champion.id} has no edits to revert: it is as its line began."
+        )
     steps = steps or sum(config.search.rungs)
     data = load_data(config.data.spec, config.data.dir or None)
     genome = genome_of_individual(opened.individual(why.champion.id))
@@ -83,9 +85,7 @@ def measure(opened: Run, why: Ancestry, config: RunConfig, *, count: int, steps:
     )
 
 
-def _without(
-    opened: Run, why: Ancestry, genome: Genome, place: int, data: DataSet, config: RunConfig
-) -> Genome | str:
+def _without(opened: Run, why: Ancestry, genome: Genome, place: int, data: DataSet, config: RunConfig) -> Genome | str:
     """The individual's genome without an edit, fitted to the images, or why there is none."""
     limits = config.budget
     budget = Budget(macs=limits.macs, weights=limits.weights, neurons=limits.neurons)

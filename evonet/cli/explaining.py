@@ -45,7 +45,9 @@ def why(
         config = tables.config_of(opened)
         best = tables.best_of(opened, config.score) if id is None else None
         if id is None and best is None:
-            raise StoreError(f"{run}: nothing is scored yet, so there is no best; name an individual: evonet why RUN ID")
+            raise StoreError(
+                f"{run}: nothing is scored yet, so there is no best; name an individual: evonet why RUN ID"
+            )
         found, measured = ancestry(opened, best.id if best else id or 0), None
         if measure:
             from evonet import app
@@ -66,33 +68,35 @@ def _print(found: Ancestry, measured: Measured | None) -> None:
     if not found.births:
         print("it has no parents: nothing was edited")
         return
-    header = ("birth", "with", "born by", "change", "edit", *(_MEASURED if measured else ()), "genes")
+    header = ("birth", "with", "born by", *_CHANGES, "edit", *(_MEASURED if measured else ()), "genes")
     lines = list(_lines(found, measured))
     print_table(header, lines, left=("birth", "with", "born by", "genes"), wrap=("genes",))
     _print_notes(found, measured)
 
 
-_MEASURED = ("reverted: score", "accuracy", "bytes")
+_CHANGES = ("score", "accuracy", "bytes")
+_MEASURED = ("measured score", "accuracy", "bytes")
 
 
 def _lines(found: Ancestry, measured: Measured | None) -> Iterator[tuple[str, ...]]:
     reverted = {r.step: r for r in measured.reverted} if measured else {}
     gap = ("",) * len(_MEASURED) if measured else ()
     for birth in found.births:
-        head = (f"#{birth.id}", " ".join(f"#{p}" for p in birth.parents[1:]), birth.operator, _change(birth.change))
+        head = (f"#{birth.id}", " ".join(f"#{p}" for p in birth.parents[1:]), birth.operator, *_change(birth.change))
         if not birth.steps:
             yield (*head, "", *gap, "nothing that was not undone later" if birth.undone else "no change of genes")
         for step in birth.steps:
             figures = _brought(reverted[step.number]) if measured else ()
             for place, words in enumerate(step.words):
                 yield (*head, *(("", *gap) if place else (str(step.number), *figures)), words)
-                head = ("", "", "", "")
+                head = ("",) * len(head)
 
 
-def _change(change: Change | None) -> str:
+def _change(change: Change | None) -> tuple[str, ...]:
     if change is None:
-        return "-"
-    return f"{change.score:+,.3f}" + (_NOT_ALIKE if change.reason else "")
+        return ("-",) * len(_CHANGES)
+    mark = _NOT_ALIKE if change.reason else ""
+    return f"{change.score:+,.3f}{mark}", f"{100 * change.accuracy:+.1f} %", f"{change.bytes:+,}"
 
 
 def _brought(one: Reverted) -> tuple[str, ...]:
@@ -111,7 +115,7 @@ def _signed(name: Name, estimate: Estimate | None) -> str:
 
 def _print_notes(found: Ancestry, measured: Measured | None) -> None:
     undone = sum(birth.undone for birth in found.births)
-    print("change: score of the child minus that of its first parent, at the same rung and trained about as long")
+    print("score, accuracy, bytes: the child minus its first parent, at the same rung and trained about as long")
     for birth in found.births:
         if birth.change is not None and birth.change.reason:
             print(f"{_NOT_ALIKE} #{birth.id}: not comparable, {_reason(birth)}")
@@ -122,8 +126,8 @@ def _print_notes(found: Ancestry, measured: Measured | None) -> None:
     if measured is None:
         return
     print(
-        f"reverted: #{found.champion.id} minus itself without the edit, {measured.seeds} trainings of "
-        f"{measured.steps:,} steps from scratch on {measured.data}, mean ± 95 %; > 0: the edit helps"
+        f"measured: #{found.champion.id} minus itself without the edit, {measured.seeds} trainings of "
+        f"{measured.steps:,} steps from scratch on {measured.data}, mean ± 95 %; score > 0: the edit helps"
     )
     print("          a field goes back to what it was before the edit, whatever has changed it since")
     whole = ", ".join(f"{name} {_signed(name, measured.brought.get(name))}" for name in ("score", "accuracy", "bytes"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import sys
 import time
@@ -55,9 +56,11 @@ def _stay(watch: Watch, every: float) -> None:
     frame = watch.look()
     screen = console()
     shape = _unicode(screen.encoding)
-    with contextlib.suppress(KeyboardInterrupt), _keys() as pressed, Live(
-        render(frame, unicode=shape, keys=True), console=screen, screen=True, auto_refresh=False
-    ) as live:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        _keys() as pressed,
+        Live(render(frame, unicode=shape, keys=True), console=screen, screen=True, auto_refresh=False) as live,
+    ):
         while frame.state == "running" and not pressed(every):
             frame = watch.look()
             live.update(render(frame, unicode=shape, keys=True), refresh=True)
@@ -73,14 +76,16 @@ def _keys() -> Iterator[Callable[[float], bool]]:
         fd = sys.stdin.fileno()
         before = termios.tcgetattr(fd)
     except (ImportError, OSError, ValueError, termios.error):  # no terminal to read from: Ctrl-C is left
-        yield lambda seconds: bool(time.sleep(seconds))
+        yield _sleep
         return
 
     def pressed(seconds: float) -> bool:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            if select.select([fd], [], [], left)[0] and sys.stdin.read(1) in ("q", "Q", ""):
-                return True
+            if select.select([fd], [], [], left)[0]:
+                typed = os.read(fd, 64)  # past Python's buffer, which select does not see
+                if not typed or b"q" in typed.lower():
+                    return True
         return False
 
     try:
@@ -88,6 +93,11 @@ def _keys() -> Iterator[Callable[[float], bool]]:
         yield pressed
     finally:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
 
 
 def render(frame: Frame, *, unicode: bool = True, keys: bool = False) -> RenderableType:
@@ -137,7 +147,9 @@ def _lines(frame: Frame, unicode: bool) -> Iterator[tuple[str, str]]:
     if best is None:
         yield "best", "nothing scored yet"
     else:
-        figures = f"score {points(best.score)}, validation accuracy {percent(best.accuracy)}, {number(best.bytes)} bytes"
+        figures = (
+            f"score {points(best.score)}, validation accuracy {percent(best.accuracy)}, {number(best.bytes)} bytes"
+        )
         yield "best", f"#{best.id}  {figures}, generation {best.generation}"
     yield "mean", f"score {points(frame.mean)} in generation {max(frame.generation, 0)}"
     if any(value is not None for value in frame.bests):
@@ -146,7 +158,7 @@ def _lines(frame: Frame, unicode: bool) -> Iterator[tuple[str, str]]:
     rate = "" if frame.per_minute is None else f", {frame.per_minute:,.1f} a minute over {frame.span}"
     yield "evaluations", f"{recorded:,}{rate}"
     drivers = f"; driver {frame.drivers} of this run" if frame.drivers > 1 else ""
-    yield "workers", f"{frame.workers}; {frame.outcomes['pending']} evaluations in flight{drivers}"
+    yield "workers", f"{frame.workers}; {frame.outcomes['pending']} in flight{drivers}"
     if frame.tries:
         yield "tries", f"{frame.tries:,} without an answer; newest: {frame.newest_try}"
     failed = {kind: n for kind, n in frame.outcomes.items() if kind not in ("scored", "pending") and n}

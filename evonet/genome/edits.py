@@ -71,8 +71,8 @@ def named(genome: Genome) -> NamedGenes:
 
 def genome_of(genes: NamedGenes) -> Genome:
     """The genome that these genes are. Raises GenomeError where they are none that `check` lets pass."""
-    sheets = {id: LooseSheet(_gene(genes, id), []) for id in _of(genes, SheetGene)}  # type: ignore[arg-type]
-    motifs = {id: LooseMotif(_gene(genes, id), None) for id in _of(genes, MotifGene)}  # type: ignore[arg-type]
+    sheets = {id: LooseSheet(_gene(genes, id), []) for id in _of(genes, SheetGene)}
+    motifs = {id: LooseMotif(_gene(genes, id), None) for id in _of(genes, MotifGene)}
     for id, motif in motifs.items():
         fields = genes.fields[id]
         if fields["sheet"] not in sheets or (fields["source"] is not None and fields["source"] not in sheets):
@@ -130,9 +130,7 @@ def revert(genes: NamedGenes, edits: Sequence[Edit], kinds: dict[GeneId, type[Id
     return genes
 
 
-def _put(
-    genes: NamedGenes, gene: GeneId, kind: type[IdGene], fields: Fields, behind: Sequence[GeneId]
-) -> None:
+def _put(genes: NamedGenes, gene: GeneId, kind: type[IdGene], fields: Fields, behind: Sequence[GeneId]) -> None:
     genes.fields[gene], genes.kinds[gene] = dict(fields), kind
     before = next((other for other in behind if other in genes.order), None)
     genes.order.insert(0 if before is None else genes.order.index(before) + 1, gene)

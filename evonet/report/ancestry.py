@@ -8,6 +8,7 @@ is that between parent and child, and says something of an edit only where both 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -20,7 +21,8 @@ from evonet.genome.genes import GeneId, MotifGene, ReadoutGene, SheetGene
 from evonet.genome.ids import IdGene
 from evonet.job import Scored
 from evonet.report.drawing import describe_motif, describe_readout, describe_sheet
-from evonet.report.tables import Row, config_of, genome_of as genome_of_individual, row
+from evonet.report.tables import Row, config_of, row
+from evonet.report.tables import genome_of as genome_of_individual
 from evonet.store import Decision, Individual, Run
 
 FACTOR = 2  # child and parent compare where neither has seen twice as much as the other, as in the bands of selection
@@ -82,7 +84,8 @@ def ancestry(run: Run, id: int) -> Ancestry:
                 parents=line[place].parents,
                 operator=line[place].operator or line[place].kind,
                 steps=tuple(_step(count + i, *step) for i, step in enumerate(steps, 1)),
-                undone=sum(1 for _ in _values(_between(*states[place - 1 : place + 1]))) - sum(1 for _ in _values(edits)),
+                undone=sum(1 for _ in _values(_between(*states[place - 1 : place + 1])))
+                - sum(1 for _ in _values(edits)),
                 change=_change(line[place - 1], line[place], settings),
             )
         )
@@ -110,7 +113,7 @@ def _kinds(line: Sequence[Individual], states: Sequence[NamedGenes]) -> dict[Gen
                 raise StoreError(
                     f"individual {individual.id}: gene {gene[0]}:{gene[1]} is a {kind.__name__} and a "
                     f"{found[gene].__name__} in an ancestor, expected one gene under one id all along the line: "
-                    "what was inherited cannot be told from this record. `evonet diff` compares two of it place by place."
+                    "what was inherited cannot be told from this record. `evonet diff` compares two of it"
                 )
     return found
 
@@ -166,7 +169,7 @@ def _erased(values: Sequence[Any]) -> Iterator[tuple[int, Any, Any]]:
     for place, value in enumerate(values[1:], 1):
         known = next((k for k, (_, v) in enumerate(way) if v == value), None)
         way = [*way, (place, value)] if known is None else way[: known + 1]
-    for (_, before), (place, after) in zip(way, way[1:], strict=False):
+    for (_, before), (place, after) in pairwise(way):
         yield place, before, after
 
 

@@ -75,8 +75,8 @@ class Watch:
 
     def look(self) -> Frame:
         run, config = self._run, self._config
-        state = run.state  # before the rows: a run that has ended then grows no more
-        state = "dead" if state == "running" and not run.live else state
+        said = run.state  # before the rows: a run that has ended then grows no more
+        state = "dead" if said == "running" and not run.live else said
         self._read()
         recorded = sum(self._outcomes.values()) - self._outcomes["pending"]
         rate, span = self._rate(recorded, state)
@@ -109,7 +109,9 @@ class Watch:
     def _read(self) -> None:
         for some in _pieces(sorted(self._pending), _AT_ONCE):
             marks = ",".join("?" * len(some))
-            self._enter(self._rows(f"outcome IS NOT NULL AND decision IN ({marks}) ORDER BY decision", *some), new=False)
+            self._enter(
+                self._rows(f"outcome IS NOT NULL AND decision IN ({marks}) ORDER BY decision", *some), new=False
+            )
         while rows := self._rows("decision > ? ORDER BY decision LIMIT ?", self._last, _PAGE):
             self._last = int(rows[-1][0])
             self._enter(rows, new=True)
@@ -182,7 +184,7 @@ class Watch:
         return births / (rate * self._births / (recorded + self._outcomes["pending"]))
 
     def _troubles(self) -> dict[str, Any]:
-        tries = list(self._run.rows_of("attempt", "count(*)", "1"))[0][0]
+        tries = sum(1 for _ in self._run.rows_of("attempt", "decision", "1"))
         newest = list(self._run.rows_of("attempt", "decision, worker, reason", "1 ORDER BY rowid DESC LIMIT 1"))
         where = "outcome IN ('diverged', 'rejected', 'lost') ORDER BY decision DESC LIMIT 1"
         failed = list(self._run.rows_of("evaluation", "individual, outcome, reason", where))
