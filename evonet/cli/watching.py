@@ -53,17 +53,21 @@ def _stay(watch: Watch, every: float) -> None:
     """Redraw until the run ends or somebody wants out; the terminal is then as it was."""
     from rich.live import Live
 
-    frame = watch.look()
-    screen = console()
+    frame, screen = watch.look(), console()
     shape = _unicode(screen.encoding)
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        _keys() as pressed,
-        Live(render(frame, unicode=shape, keys=True), console=screen, screen=True, auto_refresh=False) as live,
-    ):
-        while frame.state == "running" and not pressed(every):
-            frame = watch.look()
-            live.update(render(frame, unicode=shape, keys=True), refresh=True)
+    try:
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            _keys() as pressed,
+            Live(render(frame, unicode=shape, keys=True), console=screen, screen=True, auto_refresh=False) as live,
+        ):
+            while frame.state == "running" and not pressed(every):
+                frame = watch.look()
+                live.update(render(frame, unicode=shape, keys=True), refresh=True)
+    finally:
+        if screen.is_alt_screen:  # Ctrl-C while `Live` was starting: it goes without tidying up
+            screen.set_alt_screen(False)
+            screen.show_cursor(True)
 
 
 @contextmanager
@@ -107,11 +111,11 @@ def render(frame: Frame, *, unicode: bool = True, keys: bool = False) -> Rendera
 
     parts: list[RenderableType] = [_head(frame), Text(), _facts(frame, unicode)]
     if frame.top:
-        parts.append(_best(frame))
+        parts += [Text(), _best(frame, unicode)]
     if frame.state in ("dead", "stopped"):
-        parts.append(Text(f"go on with  evonet resume {frame.path}"))
+        parts += [Text(), Text(f"go on with  evonet resume {_plain(frame.path)}")]
     if keys:
-        parts.append(Text("q or Ctrl-C: leave; the run goes on", style="dim"))
+        parts += [Text(), Text("q or Ctrl-C: leave; the run goes on", style="dim")]
     return Group(*parts)
 
 
@@ -120,10 +124,10 @@ def _head(frame: Frame) -> Text:
 
     styles = {"running": "bold green", "finished": "bold", "dead": "bold red", "failed": "bold red"}
     return Text.assemble(
-        (frame.name, "bold"),
+        (_plain(frame.name), "bold"),
         "  ",
         (frame.state, styles.get(frame.state, "bold yellow")),
-        f"  data {frame.data}  seed {frame.seed}  population {frame.population}",
+        f"  data {_plain(frame.data)}  seed {frame.seed}  population {frame.population}",
     )
 
 
@@ -168,15 +172,15 @@ def _lines(frame: Frame, unicode: bool) -> Iterator[tuple[str, str]]:
         yield "failures", "none"
 
 
-def _best(frame: Frame) -> Table:
+def _best(frame: Frame, unicode: bool) -> Table:
     from rich import box
     from rich.table import Table
 
     header = ("best", "score", "accuracy", "bytes", "MACs", "long share", "rung", "born by")
-    table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(*header, box=box.SIMPLE_HEAD if unicode else box.ASCII2, show_edge=False, pad_edge=False)
     for column in table.columns:
-        column.justify, column.no_wrap = "right", True
-    table.columns[-1].justify, table.columns[-1].overflow = "left", "ellipsis"
+        column.justify, column.no_wrap, column.overflow = "right", True, "crop"
+    table.columns[-1].justify = "left"
     for r in frame.top:
         rung = "finished" if r.rung == -1 else str(r.rung)
         figures = (points(r.score), percent(r.accuracy), number(r.bytes), number(r.macs), percent(r.long_share))

@@ -90,10 +90,32 @@ def genome_of(genes: NamedGenes) -> Genome:
     return found
 
 
-def changed_fields(before: Fields, after: Fields) -> tuple[Fields, Fields]:
+def _changed_fields(before: Fields, after: Fields) -> tuple[Fields, Fields]:
     """The fields in which two versions of one gene differ."""
     names = [name for name in after if before.get(name) != after[name]]
     return {name: before.get(name) for name in names}, {name: after[name] for name in names}
+
+
+def between(a: NamedGenes, b: NamedGenes) -> list[Edit]:
+    """The edits that make `a` into `b`, whatever the order of the genes that both have."""
+    found = [removed(a, gene) for gene in a.order if gene not in b.fields]
+    for gene in b.order:
+        if gene not in a.fields:
+            found.append(added(b, gene))
+        else:
+            before, after = _changed_fields(a.fields[gene], b.fields[gene])
+            found += [Edit(gene=gene, action="changed", before=before, after=after)] * bool(after)
+    return found
+
+
+def added(genes: NamedGenes, gene: GeneId) -> Edit:
+    """`gene` comes as it is in `genes`."""
+    return Edit(gene=gene, action="added", before={}, after=genes.fields[gene], behind=genes.behind(gene))
+
+
+def removed(genes: NamedGenes, gene: GeneId) -> Edit:
+    """`gene`, as it is in `genes`, goes."""
+    return Edit(gene=gene, action="removed", before=genes.fields[gene], after={}, behind=genes.behind(gene))
 
 
 def apply(genes: NamedGenes, edits: Iterable[Edit], kinds: dict[GeneId, type[IdGene]]) -> NamedGenes:

@@ -16,7 +16,7 @@ import msgspec
 from evonet.errors import StoreError
 from evonet.evolution.score import score
 from evonet.evolution.settings import ScoreSettings
-from evonet.genome.edits import REFERENCES, Edit, NamedGenes, apply, changed_fields, genome_of, named
+from evonet.genome.edits import REFERENCES, Edit, NamedGenes, added, apply, between, genome_of, named, removed
 from evonet.genome.genes import GeneId, MotifGene, ReadoutGene, SheetGene
 from evonet.genome.ids import IdGene
 from evonet.job import Scored
@@ -84,7 +84,7 @@ def ancestry(run: Run, id: int) -> Ancestry:
                 parents=line[place].parents,
                 operator=line[place].operator or line[place].kind,
                 steps=tuple(_step(count + i, *step) for i, step in enumerate(steps, 1)),
-                undone=sum(1 for _ in _values(_between(*states[place - 1 : place + 1])))
+                undone=sum(1 for _ in _values(between(*states[place - 1 : place + 1])))
                 - sum(1 for _ in _values(edits)),
                 change=_change(line[place - 1], line[place], settings),
             )
@@ -147,12 +147,12 @@ def _of_gene(gene: GeneId, states: Sequence[NamedGenes]) -> Iterator[tuple[int, 
     there = [gene in state.fields for state in states]
     if not there[-1]:
         gone = max(i for i in range(1, len(states)) if there[i - 1])
-        yield gone, _removed(states[0], gene)
+        yield gone, removed(states[0], gene)
         return
     begin = 0
     if not there[0]:
         begin = max(i for i in range(1, len(states)) if not there[i - 1])
-        yield begin, _added(states[begin], gene)
+        yield begin, added(states[begin], gene)
     births = [i for i in range(begin, len(states)) if there[i]]
     edits: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
     for name in states[-1].fields[gene]:
@@ -173,30 +173,10 @@ def _erased(values: Sequence[Any]) -> Iterator[tuple[int, Any, Any]]:
         yield place, before, after
 
 
-def _between(a: NamedGenes, b: NamedGenes) -> list[Edit]:
-    """All that differs."""
-    found = [_removed(a, gene) for gene in a.order if gene not in b.fields]
-    for gene in b.order:
-        if gene not in a.fields:
-            found.append(_added(b, gene))
-        else:
-            before, after = changed_fields(a.fields[gene], b.fields[gene])
-            found += [Edit(gene=gene, action="changed", before=before, after=after)] * bool(after)
-    return found
-
-
 def _values(edits: Sequence[Edit]) -> Iterator[tuple[GeneId, str]]:
     """What is counted as an edit: a gene that comes or goes, or one field of a gene."""
     for edit in edits:
         yield from ((edit.gene, name) for name in (edit.after if edit.action == "changed" else ("",)))
-
-
-def _added(genes: NamedGenes, gene: GeneId) -> Edit:
-    return Edit(gene=gene, action="added", before={}, after=genes.fields[gene], behind=genes.behind(gene))
-
-
-def _removed(genes: NamedGenes, gene: GeneId) -> Edit:
-    return Edit(gene=gene, action="removed", before=genes.fields[gene], after={}, behind=genes.behind(gene))
 
 
 # --- which edits are one, and in words --------------------------------------------------------------------------------
