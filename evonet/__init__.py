@@ -2,7 +2,7 @@
 
     evonet.load(path)                                 the network in an `.evo` file, a torch.nn.Module
     evonet.expand(genome, input=(1, 28, 28), classes=10)    what a genome means, in integers
-    evonet.open_run(path)                             a run's folder, alive or not, to read
+    evonet.open_run(path)                             a run, alive or not: its record, columns and figures
 
 Each is imported on first use, so that `import evonet` costs nothing and needs neither torch nor ray nor deap.
 """
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evonet.network.build import load as load
+    from evonet.notebook import open_run as open_run
     from evonet.plan import expand as expand
-    from evonet.store import open_run as open_run
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "expand", "load", "open_run"]
 
-_HOMES = {"load": "evonet.network.build", "expand": "evonet.plan", "open_run": "evonet.store"}
+_HOMES = {"load": "evonet.network.build", "expand": "evonet.plan", "open_run": "evonet.notebook"}
 
 
 def __getattr__(name: str) -> Any:

@@ -110,7 +110,7 @@ def compare(
         twins = [_twin(genome, kind, data, config, draw) for draw in range(count)]
     else:
         twins = [decode(opened.individual(origin).genome)] * count
-    outcomes = _evaluate(config, data, _jobs(config.run.seed, [[genome] * count, twins], steps))
+    outcomes = evaluated(config, data, jobs_of(config.run.seed, [[genome] * count, twins], steps))
     ours, theirs = outcomes[:count], outcomes[count:]
     pairs = [(a, b) for a, b in zip(map(_measures, ours), map(_measures, theirs), strict=True) if a and b]
     return Comparison(
@@ -156,7 +156,8 @@ def _twin(genome: Genome, kind: Kind, data: DataSet, config: RunConfig, draw: in
     return random_twin(genome, input=data.input, classes=data.classes, reach=config.genes.reach_max, draw=draw)
 
 
-def _jobs(run_seed: int, sides: Sequence[Sequence[Genome]], steps: int) -> list[Job]:
+def jobs_of(run_seed: int, sides: Sequence[Sequence[Genome]], steps: int) -> list[Job]:
+    """A finishing training from scratch of every genome; the seed is that of its place in its side."""
     jobs: list[Job] = []
     for genomes in sides:
         for seed, genome in enumerate(genomes):
@@ -176,7 +177,7 @@ def _jobs(run_seed: int, sides: Sequence[Sequence[Genome]], steps: int) -> list[
     return jobs
 
 
-def _evaluate(config: RunConfig, data: DataSet, jobs: Sequence[Job]) -> list[Outcome]:
+def evaluated(config: RunConfig, data: DataSet, jobs: Sequence[Job]) -> list[Outcome]:
     """Outcomes in the order of the jobs."""
     found: dict[int, Outcome] = {}
     args = (msgspec.msgpack.encode(evaluation_settings(config)), *data.arrays())

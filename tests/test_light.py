@@ -39,6 +39,10 @@ def test_importing_evonet_imports_nothing_of_weight():
     run(f"import evonet, sys; heavy = set({heavy}) & set(sys.modules); assert not heavy, heavy")
 
 
-@pytest.mark.parametrize("module", ["config", "store", "genome", "plan", "package", "report.tables", "job", "workers"])
+LIGHT = ("config", "store", "genome", "plan", "package", "report.tables", "job", "workers")
+READING = ("notebook", "report.ancestry", "report.columns", "report.watching", "cli.watching", "cli.explaining")
+
+
+@pytest.mark.parametrize("module", [*LIGHT, *READING])
 def test_light_modules_stay_light(module):
     run(f"import evonet.{module}, sys; heavy = set({HEAVY!r}) & set(sys.modules); assert not heavy, heavy")

@@ -14,15 +14,18 @@ from evonet import __version__
 from evonet.cli import (
     benching,
     compressing,
+    explaining,
     exploring,
     files,
     histories,
     packing,
+    plotting,
     reading,
     running,
     stepping,
     twins,
     viewing,
+    watching,
 )
 from evonet.errors import EvonetError
 
@@ -78,8 +81,11 @@ def _program(
 for name, command, example in (
     *running.COMMANDS,
     *reading.COMMANDS,
+    *watching.COMMANDS,
     *exploring.COMMANDS,
     *viewing.COMMANDS,
+    *explaining.COMMANDS,
+    *plotting.COMMANDS,
     *files.COMMANDS,
     *compressing.COMMANDS,
     *packing.COMMANDS,

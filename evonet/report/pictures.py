@@ -1,6 +1,6 @@
 """Wiring as a picture: which offsets a stage is wired at, its full mask, and how far its connections reach.
 
-The only module that imports matplotlib; it draws with the Agg canvas and no global state.
+Like `evonet.report.figures` it draws without a display and without global state.
 """
 
 from __future__ import annotations
@@ -33,8 +33,24 @@ PIXELS = 360  # side of the mask's picture
 Array = NDArray[Any]
 
 
+class Picture(Figure):
+    """A figure that a notebook shows by itself."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
 def draw_expansion(plan: Plan, path: Path, *, weights: Sequence[Array] | None = None, title: str = "") -> None:
-    """Write a PNG with one row per stage: its taps, its mask, a histogram of its connections by distance.
+    """Write `expansion_figure` as a PNG."""
+    buffer = io.BytesIO()
+    expansion_figure(plan, weights=weights, title=title).savefig(buffer, format="png")
+    write_whole(Path(path), buffer.getvalue())
+
+
+def expansion_figure(plan: Plan, *, weights: Sequence[Array] | None = None, title: str = "") -> Picture:
+    """One row per stage: its taps, its mask, a histogram of its connections by distance.
 
     Args:
         weights: one array per plan tensor; taps are then coloured by their mean absolute weight, else local and
@@ -43,7 +59,7 @@ def draw_expansion(plan: Plan, path: Path, *, weights: Sequence[Array] | None = 
     """
     stages = plan.stages
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.09)
-    figure = Figure(figsize=(9.6, 3.0 * len(stages) + 0.6), dpi=110, facecolor="white", layout=layout)
+    figure = Picture(figsize=(9.6, 3.0 * len(stages) + 0.6), dpi=110, facecolor="white", layout=layout)
     costs = plan.costs
     text = f"{costs.weights:,} weights, {costs.connections:,} connections, {costs.macs:,} MACs"
     figure.suptitle(f"{title}: {text}" if title else text, fontsize=12, color=INK)
@@ -52,9 +68,7 @@ def draw_expansion(plan: Plan, path: Path, *, weights: Sequence[Array] | None = 
         _draw_taps(axes[0], stage, None if weights is None or stage.weight is None else weights[stage.weight])
         _draw_mask(axes[1], stage)
         _draw_distances(axes[2], stage)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_whole(Path(path), buffer.getvalue())
+    return figure
 
 
 def _draw_taps(axes: Axes, stage: Stage, weight: Array | None) -> None:

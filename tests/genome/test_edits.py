@@ -1,0 +1,90 @@
+"""Genes by name: edits lead from parent to child, and back."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from strategies import genomes
+
+from evonet.errors import GenomeError
+from evonet.genome import Genome, MotifGene, SheetGene
+from evonet.genome.edits import Edit, apply, between, genome_of, named, revert
+from evonet.genome.ids import stamp
+from evonet.genome.limits import Limits
+from evonet.genome.structure import insert_sheet
+from evonet.genome.variation import OPERATORS, vary
+from evonet.seeds import Stream
+
+LIMITS = Limits(sheets=(1, 5), motifs_max=4)
+TWO = stamp(Genome(sheets=(SheetGene(channels=4, activation="tanh"), SheetGene(channels=6, activation="tanh"))), 0)
+STRUCTURE = ("insert_sheet", "delete_sheet", "duplicate_sheet", "add_motif", "remove_motif", "add_self_motif", "tie")
+
+
+@settings(max_examples=40)
+@given(genomes(sheets_max=4))
+def test_a_genome_is_its_genes_by_name(genome):
+    genome = stamp(genome, 3)
+    assert genome_of(named(genome)) == genome
+
+
+def test_a_genome_without_ids_has_no_names():
+    with pytest.raises(GenomeError, match="have no id: stamp the genome"):
+        named(Genome(sheets=(SheetGene(),)))
+
+
+@settings(max_examples=40)
+@given(genomes(sheets_max=4), st.integers(0, 999), st.booleans())
+def test_edits_lead_to_the_child_and_back(genome, n, structural):
+    parent = stamp(genome, 0)
+    rates = {name: float(name in STRUCTURE) for name in OPERATORS} if structural else {}
+    child = stamp(vary(parent, Stream("edits", n), LIMITS, rates)[0], 1)
+    a, b = named(parent), named(child)
+    edits, kinds = between(a, b), a.kinds | b.kinds
+    assert genome_of(apply(a, edits, kinds)) == child
+    assert genome_of(revert(b, edits, kinds)) == parent
+
+
+def test_what_reads_a_sheet_that_goes_reads_what_it_read():
+    once = stamp(insert_sheet(TWO, Stream("one"), LIMITS), 1)
+    twice = stamp(insert_sheet(once, Stream("two"), LIMITS), 2)
+    first = between(named(TWO), named(once))
+    kinds = named(twice).kinds
+    left = genome_of(revert(named(twice), first, kinds))
+    assert len(left.sheets) == 3
+    assert {gene for gene in named(left).order if gene[0] == 2} == {g for g in named(twice).order if g[0] == 2}
+
+
+def test_a_field_goes_back_even_where_it_has_changed_again():
+    genes = named(TWO)
+    gene = genes.order[0]
+    genes.fields[gene]["channels"] = 12
+    edit = Edit(gene=gene, action="changed", before={"channels": 3}, after={"channels": 8})
+    assert genome_of(revert(genes, [edit], genes.kinds)).sheets[0].channels == 3
+
+
+def test_what_is_left_without_meaning_is_refused():
+    genes = named(TWO)
+    motif = genes.order[1]
+    edit = Edit(gene=motif, action="added", before={}, after=genes.fields[motif])
+    with pytest.raises(GenomeError, match="a sheet without motifs"):
+        genome_of(revert(genes, [edit], genes.kinds))
+    broken = genes.copy()
+    broken.fields[motif]["source"] = (9, 9)
+    with pytest.raises(GenomeError, match="reads, a sheet that is not there"):
+        genome_of(broken)
+    behind = genes.copy()
+    behind.fields[motif]["source"] = behind.order[2]
+    with pytest.raises(GenomeError, match="a sheet behind its own"):
+        genome_of(behind)
+
+
+def test_a_copy_is_a_copy():
+    genes = named(TWO)
+    apply(genes, [Edit(gene=genes.order[0], action="changed", before={}, after={"channels": 12})], genes.kinds)
+    assert genome_of(genes) == TWO
+
+
+def test_an_edit_names_only_the_fields_that_differ():
+    lone = stamp(Genome(sheets=(SheetGene(motifs=(MotifGene(), MotifGene(source=0)), repeats=2),)), 0)
+    other = replace(lone, sheets=(replace(lone.sheets[0], repeats=3),))
+    assert [e.after for e in between(named(lone), named(other))] == [{"repeats": 3}]
