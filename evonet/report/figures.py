@@ -57,6 +57,7 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "evonet",
     "pdf.fonttype": 42,
+    "axes.unicode_minus": False,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,

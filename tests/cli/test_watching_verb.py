@@ -110,7 +110,7 @@ class Screen:
         pid, self.terminal = pty.fork()
         if pid == 0:
             os.environ.update(TERM="xterm", COLUMNS="100", LINES="30", PYTHONIOENCODING="utf-8")
-            os.execv(sys.executable, [sys.executable, "-c", PROGRAM, *map(str, arguments)])  # noqa: S606 - a program of ours
+            os.execv(sys.executable, [sys.executable, "-c", PROGRAM, *map(str, arguments)])  # noqa: S606 - in the child
         self.pid, self.text = pid, ""
 
     def until(self, *parts, seconds=30):
