@@ -37,8 +37,11 @@ def sound(outcome: Outcome) -> Outcome:
 
 def score(measures: Measures, settings: ScoreSettings) -> float:
     """The score on the validation split; `WORST` for non-finite measures."""
-    if not is_finite(measures):
-        return WORST
+    return _score(measures, settings) if is_finite(measures) else WORST
+
+
+def _score(measures: Measures, settings: ScoreSettings) -> float:
+    """Of finite measures."""
     match settings.kind:
         case "length":
             return -(settings.size_weight * 8 * measures.bytes + measures.train_images * measures.loss)
@@ -59,7 +62,7 @@ def choice_score(measures: Measures, settings: ScoreSettings) -> float | None:
         return None
     if not is_finite(measures):
         return WORST
-    return score(msgspec.structs.replace(measures, loss=loss, accuracy=accuracy), settings)
+    return _score(msgspec.structs.replace(measures, loss=loss, accuracy=accuracy), settings)
 
 
 def objectives(measures: Measures, settings: ScoreSettings) -> tuple[float, ...]:

@@ -195,7 +195,8 @@ class Search:
             raise ValueError(f"decision {outcome.decision} is not open: it was never taken or was told before")
         if isinstance(outcome, Scored) and is_finite(outcome.measures):
             entry = self._entry(decision.job, outcome)
-            self.best = max(filter(None, (self.best, entry)), key=lambda e: (e.score, -e.decision))
+            if self.best is None or (entry.score, -entry.decision) > (self.best.score, -self.best.decision):
+                self.best = entry
             if decision.kind == "finish":
                 self._finished.append(entry)
             else:
@@ -214,8 +215,8 @@ class Search:
 
     def _advance(self) -> None:
         """Fold what the next decision sees and no more; when the search is over and told, prepare finishing."""
-        size = self._block
-        while self._pools.blocks < self._visible_blocks():
+        size, visible = self._block, self._visible_blocks()
+        while self._pools.blocks < visible:
             first = self._pools.blocks * size
             if min(self.open, default=self.next) < first + size:
                 return
