@@ -144,7 +144,10 @@ def _front(run: Run, x: str, y: str, id: int | None) -> Figure:
               markeredgewidth=0.6, drawstyle=_steps(x in _MORE), zorder=3, label="none is better in both")  # fmt: skip
     if id is not None and id in there:
         axes.plot(a[id], b[id], marker="D", markersize=7, markerfacecolor="none", markeredgecolor=INK, zorder=4)
-        axes.annotate(f"#{id}", (a[id], b[id]), xytext=(6, -9), textcoords="offset points", fontsize=7)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8}
+        axes.annotate(
+            f"#{id}", (a[id], b[id]), xytext=(-7, 5), textcoords="offset points", fontsize=7, ha="right", bbox=box
+        )
     _axis(axes.xaxis, axes.set_xscale, x)
     _axis(axes.yaxis, axes.set_yscale, y, log=False)
     axes.grid(color="#e6e9ed", linewidth=0.5, zorder=0)
@@ -280,8 +283,8 @@ def _changes(axes: Axes, births: Sequence[Birth], name: str, label: str, scale: 
         text = f"{value:+,.1f}" if name == "accuracy" else f"{value:+,.0f}"
         axes.annotate(text, (value, place), xytext=(3 if value >= 0 else -3, 0), textcoords="offset points",
                       ha="left" if value >= 0 else "right", va="center", fontsize=7)  # fmt: skip
-    axes.margins(x=0.35)
-    axes.set_xlabel(label)
+    axes.margins(x=0.45)
+    axes.set_xlabel(label, fontsize=7)
     axes.xaxis.set_major_locator(MaxNLocator(3))
     axes.spines[["left"]].set_visible(False)
     axes.tick_params(left=False)
