@@ -130,9 +130,9 @@ def test_why_prints_edits_and_what_they_brought(recorded):
     for part in (
         "from  #0  score -1,720",
         "to    #2  score -1,720  validation accuracy 50.0 %  90 bytes  after 2 births along first parents",
-        "#1             channels   +0.000",
-        "sheet 0 (gene 0:0): channels 4 -> 8",
-        "readout (gene 0:2): pooling mean -> max",
+        "#1             channels   +0.000     +0.0 %      +0   1",
+        "edit 1   #1     sheet 0 (gene 0:0): channels 4 -> 8",
+        "edit 2   #2     readout (gene 0:2): pooling mean -> max",
         "at the same rung",
     ):
         assert part in text, part
@@ -142,7 +142,13 @@ def test_why_prints_edits_and_what_they_brought(recorded):
 def test_why_measures_as_text_and_as_json(recorded):
     text = evonet("why", recorded, 3, "--measure", "--seeds", 1, "--steps", 3)
     assert text.exit_code == 0, text.output
-    for part in ("measured score", "no network", "alone cannot be reverted", "1 trainings of 3 steps", "#3 minus #0"):
+    for part in (
+        "no network",
+        "alone cannot be reverted",
+        "1 trainings of 3 steps",
+        "#3 minus itself",
+        "minus #0, trained alike",
+    ):
         assert part in text.stdout, part
     found = json.loads(evonet("why", recorded, 1, "--measure", "--seeds", 1, "--steps", 3, "--json").stdout)
     assert found["measured"]["reverted"][0]["brought"]["score"]["half"] is None

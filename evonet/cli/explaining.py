@@ -68,33 +68,43 @@ def _print(found: Ancestry, measured: Measured | None) -> None:
     if not found.births:
         print("it has no parents: nothing was edited")
         return
-    header = ("birth", "with", "born by", *_CHANGES, "edit", *(_MEASURED if measured else ()), "genes")
-    lines = list(_lines(found, measured))
-    print_table(header, lines, left=("birth", "with", "born by", "genes"), wrap=("genes",))
-    _print_notes(found, measured)
+    header = ("birth", "with", "born by", "score", "accuracy", "bytes", "edits")
+    print_table(header, map(_line, found.births), left=("birth", "with", "born by", "edits"))
+    _print_notes(found)
+    print()
+    print("\n".join(_edits(found)))
+    if measured is not None:
+        lines = [(str(r.step), _of_step(found, r.step), *_brought(r)) for r in measured.reverted]
+        lines.append(("all", "", *(_signed(name, measured.brought.get(name)) for name in _NAMES)))
+        title = f"the same without it, {measured.seeds} trainings of {measured.steps:,} steps from scratch, mean ± 95 %"
+        print_table(("edit", "birth", "score", "accuracy", "bytes"), lines, title, left=("birth",))
+        _print_measured(found, measured)
 
 
-_CHANGES = ("score", "accuracy", "bytes")
-_MEASURED = ("measured score", "accuracy", "bytes")
+_NAMES: tuple[Name, ...] = ("score", "accuracy", "bytes")
 
 
-def _lines(found: Ancestry, measured: Measured | None) -> Iterator[tuple[str, ...]]:
-    reverted = {r.step: r for r in measured.reverted} if measured else {}
-    gap = ("",) * len(_MEASURED) if measured else ()
+def _line(birth: Birth) -> tuple[str, ...]:
+    others = " ".join(f"#{p}" for p in birth.parents[1:])
+    none = "none left" if birth.undone else "no change of genes"
+    numbers = " ".join(str(step.number) for step in birth.steps) or none
+    return (f"#{birth.id}", others, birth.operator, *_change(birth.change), numbers)
+
+
+def _edits(found: Ancestry) -> Iterator[str]:
     for birth in found.births:
-        head = (f"#{birth.id}", " ".join(f"#{p}" for p in birth.parents[1:]), birth.operator, *_change(birth.change))
-        if not birth.steps:
-            yield (*head, "", *gap, "nothing that was not undone later" if birth.undone else "no change of genes")
         for step in birth.steps:
-            figures = _brought(reverted[step.number]) if measured else ()
             for place, words in enumerate(step.words):
-                yield (*head, *(("", *gap) if place else (str(step.number), *figures)), words)
-                head = ("",) * len(head)
+                yield (f"{f'edit {step.number}':9}{f'#{birth.id}':7}" if place == 0 else " " * 16) + words
+
+
+def _of_step(found: Ancestry, number: int) -> str:
+    return next(f"#{birth.id}" for birth in found.births for step in birth.steps if step.number == number)
 
 
 def _change(change: Change | None) -> tuple[str, ...]:
     if change is None:
-        return ("-",) * len(_CHANGES)
+        return ("-",) * len(_NAMES)
     mark = _NOT_ALIKE if change.reason else ""
     return f"{change.score:+,.3f}{mark}", f"{100 * change.accuracy:+.1f} %", f"{change.bytes:+,}"
 
@@ -102,7 +112,7 @@ def _change(change: Change | None) -> tuple[str, ...]:
 def _brought(one: Reverted) -> tuple[str, ...]:
     if one.invalid:
         return ("no network", "", "")
-    return tuple(_signed(name, one.brought.get(name)) for name in ("score", "accuracy", "bytes"))
+    return tuple(_signed(name, one.brought.get(name)) for name in _NAMES)
 
 
 def _signed(name: Name, estimate: Estimate | None) -> str:
@@ -113,34 +123,29 @@ def _signed(name: Name, estimate: Estimate | None) -> str:
     return f"{scale * estimate.mean:+,.{digits}f}{half}" + (" %" if name == "accuracy" else "")
 
 
-def _print_notes(found: Ancestry, measured: Measured | None) -> None:
+def _print_notes(found: Ancestry) -> None:
     undone = sum(birth.undone for birth in found.births)
     print("score, accuracy, bytes: the child minus its first parent, at the same rung and trained about as long")
     for birth in found.births:
         if birth.change is not None and birth.change.reason:
-            print(f"{_NOT_ALIKE} #{birth.id}: not comparable, {_reason(birth)}")
+            print(f"{_NOT_ALIKE} #{birth.id}: not comparable, {birth.change.reason}")
     if undone:
-        print(f"{undone} edit{'s' * (undone != 1)} along the way left out: later ones undid them")
+        print(f"left out: {undone} edit{'s' * (undone != 1)} along the way that later ones undid")
     if not found.exact:
         print("these edits do not make the whole genome: the order of its genes has changed as well")
-    if measured is None:
-        return
+
+
+def _print_measured(found: Ancestry, measured: Measured) -> None:
     print(
-        f"measured: #{found.champion.id} minus itself without the edit, {measured.seeds} trainings of "
-        f"{measured.steps:,} steps from scratch on {measured.data}, mean ± 95 %; score > 0: the edit helps"
+        f"#{found.champion.id} minus itself without the edit, on {measured.data}: where the score is above 0, the edit "
+        f"helps. all: minus #{found.founder.id}, trained alike."
     )
-    print("          a field goes back to what it was before the edit, whatever has changed it since")
-    whole = ", ".join(f"{name} {_signed(name, measured.brought.get(name))}" for name in ("score", "accuracy", "bytes"))
-    print(f"all edits together, #{found.champion.id} minus #{found.founder.id} trained alike: {whole}")
+    print("A field goes back to what it was before the edit, whatever has changed it since.")
     for one in measured.reverted:
         if one.invalid:
             print(f"edit {one.step} alone cannot be reverted: {one.invalid}")
         elif one.scored < measured.seeds:
             print(f"edit {one.step}: without it {one.scored} of {measured.seeds} trainings were scored")
-
-
-def _reason(birth: Birth) -> str:
-    return birth.change.reason if birth.change else ""
 
 
 def _who(r: Row) -> str:

@@ -19,24 +19,16 @@ def print_json(value: object) -> None:
 
 
 def print_table(
-    header: Sequence[str],
-    lines: Iterable[Sequence[str]],
-    title: str = "",
-    *,
-    left: Sequence[str] = (),
-    wrap: Sequence[str] = (),
+    header: Sequence[str], lines: Iterable[Sequence[str]], title: str = "", *, left: Sequence[str] = ()
 ) -> None:
-    """A table, columns to the right but for those in `left`; on a pipe as wide as it needs to be.
-
-    On a terminal, columns in `wrap` go on in the next line where there is no room.
-    """
+    """A table, columns to the right but for those in `left`; on a pipe as wide as it needs to be."""
     from rich import box
     from rich.table import Table
 
     table = Table(*header, box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
     for column in table.columns:
         column.justify = "left" if column.header in left else "right"
-        column.no_wrap = column.header not in wrap
+        column.no_wrap = True
     for line in lines:
         table.add_row(*line)
     console(wide=not sys.stdout.isatty()).print(table)

@@ -95,7 +95,7 @@ def resume(
 
 
 def _announce(path: Path) -> None:
-    print(f"run {path}  (look into it from another terminal: evonet show {shlex.quote(str(path))})", flush=True)
+    print(f"run {path}  (watch it from another terminal: evonet watch {shlex.quote(str(path))})", flush=True)
 
 
 def print_end(path: Path) -> None:

@@ -13,14 +13,14 @@ from typing import Any
 
 import msgspec
 
-from evonet.errors import StoreError
+from evonet.errors import GenomeError, StoreError
 from evonet.evolution.score import score
 from evonet.evolution.settings import ScoreSettings
 from evonet.genome.edits import REFERENCES, Edit, NamedGenes, added, apply, between, genome_of, named, removed
-from evonet.genome.genes import GeneId, MotifGene, ReadoutGene, SheetGene
+from evonet.genome.genes import GeneId
 from evonet.genome.ids import IdGene
 from evonet.job import Scored
-from evonet.report.drawing import describe_motif, describe_readout, describe_sheet
+from evonet.report.edits import in_words
 from evonet.report.tables import Row, config_of, row
 from evonet.report.tables import genome_of as genome_of_individual
 from evonet.store import Decision, Individual, Run
@@ -72,8 +72,8 @@ def ancestry(run: Run, id: int) -> Ancestry:
     """Raises StoreError if there is no such individual."""
     settings, line = config_of(run).score, _line(run, id)
     states = [named(genome_of_individual(individual)) for individual in line]
-    kept = _kept(states)
     kinds = _kinds(line, states)
+    kept = _kept(states)
     made = apply(states[0], [edit for edits in kept for edit in edits], kinds)
     births, count = [], 0
     for place, edits in enumerate(kept, 1):
@@ -84,8 +84,7 @@ def ancestry(run: Run, id: int) -> Ancestry:
                 parents=line[place].parents,
                 operator=line[place].operator or line[place].kind,
                 steps=tuple(_step(count + i, *step) for i, step in enumerate(steps, 1)),
-                undone=sum(1 for _ in _values(between(*states[place - 1 : place + 1])))
-                - sum(1 for _ in _values(edits)),
+                undone=max(0, _count(between(states[place - 1], states[place])) - _count(edits)),
                 change=_change(line[place - 1], line[place], settings),
             )
         )
@@ -113,7 +112,7 @@ def _kinds(line: Sequence[Individual], states: Sequence[NamedGenes]) -> dict[Gen
                 raise StoreError(
                     f"individual {individual.id}: gene {gene[0]}:{gene[1]} is a {kind.__name__} and a "
                     f"{found[gene].__name__} in an ancestor, expected one gene under one id all along the line: "
-                    "what was inherited cannot be told from this record. `evonet diff` compares two of it"
+                    "what was inherited cannot be told from this record. `evonet diff` compares two individuals."
                 )
     return found
 
@@ -127,7 +126,10 @@ def _line(run: Run, id: int) -> list[Individual]:
 
 def _is(made: NamedGenes, wanted: NamedGenes) -> bool:
     made.genome = wanted.genome  # but for sheets and readout, which edits make, a line has one genome
-    return made.fields == wanted.fields and genome_of(made) == genome_of(wanted)
+    try:
+        return made.fields == wanted.fields and genome_of(made) == genome_of(wanted)
+    except GenomeError:  # in another order, a motif may read a sheet behind its own
+        return False
 
 
 # --- which edits count ------------------------------------------------------------------------------------------------
@@ -173,13 +175,12 @@ def _erased(values: Sequence[Any]) -> Iterator[tuple[int, Any, Any]]:
         yield place, before, after
 
 
-def _values(edits: Sequence[Edit]) -> Iterator[tuple[GeneId, str]]:
-    """What is counted as an edit: a gene that comes or goes, or one field of a gene."""
-    for edit in edits:
-        yield from ((edit.gene, name) for name in (edit.after if edit.action == "changed" else ("",)))
+def _count(edits: Sequence[Edit]) -> int:
+    """Of genes that come or go, and of fields that change."""
+    return sum(len(edit.after) if edit.action == "changed" else 1 for edit in edits)
 
 
-# --- which edits are one, and in words --------------------------------------------------------------------------------
+# --- which edits are one --------------------------------------------------------------------------------------------
 
 
 def _steps(edits: Sequence[Edit], child: NamedGenes) -> list[list[Edit]]:
@@ -191,48 +192,8 @@ def _steps(edits: Sequence[Edit], child: NamedGenes) -> list[list[Edit]]:
 
 
 def _step(number: int, edits: Sequence[Edit], parent: NamedGenes, child: NamedGenes) -> Step:
-    words = [line for edit in edits for line in _words(edit, parent, child)]
+    words = [line for edit in edits for line in in_words(edit, parent, child)]
     return Step(number=number, edits=tuple(edits), words=tuple(words))
-
-
-def _words(edit: Edit, parent: NamedGenes, child: NamedGenes) -> Iterator[str]:
-    genes = child if edit.gene in child.fields else parent
-    name = f"{place_of(genes, edit.gene)} (gene {edit.gene[0]}:{edit.gene[1]})"
-    if edit.action == "changed":
-        for field, after in edit.after.items():
-            before, now = (_shown(value, field, g) for value, g in ((edit.before[field], parent), (after, child)))
-            yield f"{name}: {field} {before} -> {now}"
-        return
-    fields = edit.after or edit.before
-    reads = f", from {_shown(fields['source'], 'source', genes)}" if "source" in fields else ""
-    own = {k: v for k, v in fields.items() if k not in REFERENCES}
-    yield f"{'+' if edit.action == 'added' else '-'} {name}{reads}: {_described(genes.kinds[edit.gene](**own))}"
-
-
-def place_of(genes: NamedGenes, gene: GeneId) -> str:
-    """Where a gene lies, in words: "sheet 1 motif 0"."""
-    sheets = [id for id in genes.order if genes.kinds[id] is SheetGene]
-    if genes.kinds[gene] is ReadoutGene:
-        return "readout"
-    if genes.kinds[gene] is SheetGene:
-        return f"sheet {sheets.index(gene)}"
-    home = genes.fields[gene]["sheet"]
-    motifs = [id for id in genes.order if genes.fields[id].get("sheet") == home]
-    return f"sheet {sheets.index(home)} motif {motifs.index(gene)}"
-
-
-def _shown(value: Any, field: str, genes: NamedGenes) -> str:
-    if field not in REFERENCES:
-        return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
-    if value is None:
-        return "the input" if field == "source" else "own"
-    return place_of(genes, value) if value in genes.fields else f"gene {value[0]}:{value[1]}"
-
-
-def _described(gene: IdGene) -> str:
-    if isinstance(gene, SheetGene):
-        return describe_sheet(gene)
-    return describe_motif(gene) if isinstance(gene, MotifGene) else describe_readout(gene)
 
 
 # --- what a birth changed ---------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ in grey a dash, a marker or a number says the same. A file is the same for the s
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -27,8 +26,9 @@ from evonet.files import write_whole
 from evonet.package import unpack
 from evonet.plan import expand
 from evonet.plugins import near
-from evonet.report.ancestry import Ancestry, Birth, ancestry
+from evonet.report.ancestry import ancestry
 from evonet.report.columns import Columns, individuals
+from evonet.report.lines import lineage_figure
 from evonet.report.pictures import INK, LOCAL, LONG, Picture, expansion_figure
 from evonet.report.tables import best_of, config_of
 from evonet.store import Run
@@ -37,9 +37,7 @@ Kind = Literal["front", "lineage", "masks", "generations"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FORMATS = ("svg", "png", "pdf")
 MEASURES = ("accuracy", "loss", "score", "bytes", "macs", "weights", "nonzero", "connections", "long_share", "seen")
-PALE, SOFT = "#a9c3e0", "#5a636e"
-WORDS = 76  # characters of a birth's edits
-ROWS = 40  # births of a line that are drawn; of a longer one the last
+PALE = "#a9c3e0"
 _MORE = ("accuracy", "score")  # more is better
 _SHARES = ("accuracy", "long_share")
 _LOGARITHMIC = ("bytes", "macs", "weights", "nonzero", "connections", "seen")
@@ -87,7 +85,7 @@ def draw(run: Run, kind: Kind, *, id: int | None = None, x: str = "bytes", y: st
     with rc_context(_STYLE):
         if kind == "front":
             return _front(run, x, y, id)
-        return _generations(run) if kind == "generations" else _lineage(ancestry(run, _chosen(run, id)))
+        return _generations(run) if kind == "generations" else lineage_figure(ancestry(run, _chosen(run, id)), _figure)
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -144,7 +142,10 @@ def _front(run: Run, x: str, y: str, id: int | None) -> Figure:
               markeredgewidth=0.6, drawstyle=_steps(x in _MORE), zorder=3, label="none is better in both")  # fmt: skip
     if id is not None and id in there:
         axes.plot(a[id], b[id], marker="D", markersize=7, markerfacecolor="none", markeredgecolor=INK, zorder=4)
-        axes.annotate(f"#{id}", (a[id], b[id]), xytext=(6, -9), textcoords="offset points", fontsize=7)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8}
+        axes.annotate(
+            f"#{id}", (a[id], b[id]), xytext=(-7, 5), textcoords="offset points", fontsize=7, ha="right", bbox=box
+        )
     _axis(axes.xaxis, axes.set_xscale, x)
     _axis(axes.yaxis, axes.set_yscale, y, log=False)
     axes.grid(color="#e6e9ed", linewidth=0.5, zorder=0)
@@ -222,69 +223,6 @@ def _limits(axes: Axes, quantiles: NDArray[Any], tops: Sequence[float]) -> None:
     span = (high - inner) or max(abs(high), 1.0)
     low = max(float(quantiles[:, 0].min()), inner - span)
     axes.set_ylim(low - 0.06 * span, high + 0.08 * span)
-
-
-# --- a line -----------------------------------------------------------------------------------------------------------
-
-
-def _lineage(found: Ancestry) -> Figure:
-    """The line from its founder down to the individual; beside it what each birth changed."""
-    births = found.births[-ROWS:]
-    figure = _figure(7.0, 0.75 + 0.36 * (len(births) + 1))
-    tree, *rest = figure.subplots(1, 3, sharey=True, width_ratios=(3.2, 1, 1))
-    _tree(tree, found, births)
-    _changes(rest[0], births, "accuracy", "change of accuracy (points)", 100.0)
-    _changes(rest[1], births, "bytes", "change of bytes", 1.0)
-    tree.set_ylim(len(births) + 0.6, -0.6)
-    return figure
-
-
-def _tree(axes: Axes, found: Ancestry, births: Sequence[Birth]) -> None:
-    last = len(births)
-    axes.plot([0] * (last + 1), range(last + 1), color=LOCAL, linewidth=1.6, marker="o", markersize=5, zorder=3)
-    first = f"#{found.founder.id}  {found.founder.operator or found.founder.kind}"
-    if len(births) < len(found.births):
-        first = f"#{births[0].parents[0]}  after {len(found.births) - last} earlier births from #{found.founder.id}"
-    axes.text(0.35, 0, first, va="center", fontsize=8)
-    for place, birth in enumerate(births, 1):
-        others = birth.parents[1:]
-        if others:
-            axes.plot([-0.55, 0], [place - 0.5, place], color=LONG, linewidth=1.0, linestyle="--", zorder=2)
-            axes.plot(-0.55, place - 0.5, marker="s", markersize=4, color=LONG, zorder=3)
-            told = " ".join(f"#{p}" for p in others)
-            axes.text(-0.8, place - 0.5, told, ha="right", va="center", fontsize=7, color=SOFT)
-        name = f"#{birth.id}  {birth.operator.replace('+', ' + ')}"
-        axes.text(0.35, place - 0.04, name, va="center", fontsize=8)
-        axes.text(0.35, place + 0.36, _edits(birth), va="center", fontsize=6, color=SOFT)
-    axes.set_xlim(-1.8, 8.5)
-    axes.axis("off")
-
-
-def _edits(birth: Birth) -> str:
-    """The edits of a birth in one line, cut to what there is room for."""
-    words = "; ".join(re.sub(r" \(gene [^)]*\)", "", line) for step in birth.steps for line in step.words)
-    words = words or "no edit that was not undone later"
-    return words if len(words) <= WORDS else words[: WORDS - 1] + "…"
-
-
-def _changes(axes: Axes, births: Sequence[Birth], name: str, label: str, scale: float) -> None:
-    """A bar a birth; outlined where parent and child do not compare."""
-    axes.axvline(0, color=INK, linewidth=0.6)
-    for place, birth in enumerate(births, 1):
-        if birth.change is None:
-            continue
-        value = scale * getattr(birth.change, name)
-        better = value >= 0 if name in _MORE else value <= 0
-        colour, whole = (LOCAL if better else LONG), not birth.change.reason
-        axes.barh(place, value, height=0.5, facecolor=colour if whole else "none", edgecolor=colour, linewidth=0.9)
-        text = f"{value:+,.1f}" if name == "accuracy" else f"{value:+,.0f}"
-        axes.annotate(text, (value, place), xytext=(3 if value >= 0 else -3, 0), textcoords="offset points",
-                      ha="left" if value >= 0 else "right", va="center", fontsize=7)  # fmt: skip
-    axes.margins(x=0.35)
-    axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.spines[["left"]].set_visible(False)
-    axes.tick_params(left=False)
 
 
 # --- masks ------------------------------------------------------------------------------------------------------------

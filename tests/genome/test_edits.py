@@ -11,7 +11,6 @@ from evonet.genome import Genome, MotifGene, SheetGene
 from evonet.genome.edits import Edit, apply, between, genome_of, named, revert
 from evonet.genome.ids import stamp
 from evonet.genome.limits import Limits
-from evonet.genome.structure import insert_sheet
 from evonet.genome.variation import OPERATORS, vary
 from evonet.seeds import Stream
 
@@ -44,14 +43,21 @@ def test_edits_lead_to_the_child_and_back(genome, n, structural):
     assert genome_of(revert(b, edits, kinds)) == parent
 
 
-def test_what_reads_a_sheet_that_goes_reads_what_it_read():
-    once = stamp(insert_sheet(TWO, Stream("one"), LIMITS), 1)
-    twice = stamp(insert_sheet(once, Stream("two"), LIMITS), 2)
-    first = between(named(TWO), named(once))
-    kinds = named(twice).kinds
-    left = genome_of(revert(named(twice), first, kinds))
-    assert len(left.sheets) == 3
-    assert {gene for gene in named(left).order if gene[0] == 2} == {g for g in named(twice).order if g[0] == 2}
+def with_sheets(*names):
+    """Sheets one after the other, each with the ids (name, 0) and (name, 1)."""
+    plain = SheetGene(channels=4, motifs=(MotifGene(),))
+    sheets = tuple(replace(plain, id=(n, 0), motifs=(replace(plain.motifs[0], id=(n, 1)),)) for n in names)
+    return stamp(Genome(sheets=sheets), 0)
+
+
+def test_a_sheet_that_goes_leaves_what_came_after_it_where_it_was():
+    """Sheet 2 came between 1 and 9, then 3 between 2 and 9: without 2, 3 reads 1, and 9 still reads 3."""
+    before, once, twice = with_sheets(1, 9), with_sheets(1, 2, 9), with_sheets(1, 2, 3, 9)
+    first = between(named(before), named(once))
+    assert {edit.action for edit in first} == {"added", "changed"}
+    assert genome_of(revert(named(twice), first, named(twice).kinds)) == with_sheets(1, 3, 9)
+    last = between(named(once), named(twice))
+    assert genome_of(revert(named(twice), last, named(twice).kinds)) == once
 
 
 def test_a_field_goes_back_even_where_it_has_changed_again():

@@ -150,3 +150,17 @@ def test_gene_ids_that_mean_two_genes_are_told(tmp_path):
         why(path, 1)
     with pytest.raises(StoreError, match="no individual 9; there are"):
         why(path, 9)
+
+
+def test_genes_in_another_order_are_told(tmp_path):
+    """A plug-in may sort them; the edits alone do not say so."""
+    sheets = tuple(SheetGene(channels=4, motifs=(MotifGene(source=k + 1),)) for k in range(2))
+    both = stamp(Genome(sheets=(*sheets, SheetGene(motifs=(MotifGene(), MotifGene(source=2))))), 0)
+    first, second, last = both.sheets
+    turned = (
+        replace(second, motifs=(replace(second.motifs[0], source=1),)),
+        replace(first, motifs=(replace(first.motifs[0], source=2),)),
+        replace(last, motifs=tuple(replace(m, source=3 - m.source) for m in last.motifs)),
+    )
+    found = why(write(tmp_path / "run", [(both, (), "sample"), (replace(both, sheets=turned), (0,), "mine:sort")]), 1)
+    assert not found.exact

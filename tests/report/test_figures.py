@@ -20,7 +20,7 @@ from evonet.network import initialise
 from evonet.package import Package, pack
 from evonet.package.types import Half
 from evonet.plan import expand
-from evonet.report import figures, pictures
+from evonet.report import figures, lines, pictures
 from evonet.store import RunWriter, open_run
 
 CONFIG = RunConfig(search=SearchSettings(population=4, individuals=12))
@@ -119,7 +119,7 @@ def test_a_lineage_says_who_and_what(run):
 
 
 def test_a_long_line_is_cut_and_says_so(run, monkeypatch):
-    monkeypatch.setattr(figures, "ROWS", 3)
+    monkeypatch.setattr(lines, "ROWS", 3)
     shown = texts(figures.draw(run, "lineage", id=11))
     assert "#8  after 8 earlier births from #0" in shown
     assert "#7" not in shown

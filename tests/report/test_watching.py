@@ -92,6 +92,19 @@ def test_every_look_agrees_with_the_record(writer, monkeypatch):
                                 minutes_left=frame.minutes_left)  # fmt: skip
 
 
+def test_an_older_evaluation_that_ends_later_changes_nothing(writer):
+    with open_run(writer.path) as run:
+        watch = Watch(run)
+        issue(writer, 0, 0)
+        issue(writer, 1, 0, 1, "promote")
+        record(writer, 1, 0.5)
+        later = watch.look().best
+        record(writer, 0, 0.1)
+        frame = watch.look()
+        assert frame.best == later == tables.status(run).best
+        assert frame.mean == frame.bests[0] == later.score
+
+
 def test_between_two_looks_nothing_is_held(writer):
     with open_run(writer.path) as run:
         watch = Watch(run)
