@@ -133,7 +133,7 @@ def test_why_prints_edits_and_what_they_brought(recorded):
         "#1             channels   +0.000     +0.0 %      +0   1",
         "edit 1   #1     sheet 0 (gene 0:0): channels 4 -> 8",
         "edit 2   #2     readout (gene 0:2): pooling mean -> max",
-        "at the same rung",
+        "at the same rung, having seen less than twice as",
     ):
         assert part in text, part
     assert "no parents: nothing was edited" in evonet("why", recorded, 0).stdout
@@ -153,6 +153,21 @@ def test_why_measures_as_text_and_as_json(recorded):
     found = json.loads(evonet("why", recorded, 1, "--measure", "--seeds", 1, "--steps", 3, "--json").stdout)
     assert found["measured"]["reverted"][0]["brought"]["score"]["half"] is None
     assert found["ancestry"]["births"][0]["steps"][0]["edits"][0]["after"] == {"channels": 8}
+
+
+def test_code_that_a_run_names_is_not_imported_unasked(tmp_path):
+    config = to_toml(parse_config(CONFIG + '[data]\nspec = "evil_module:images"\n', "test"))
+    RunWriter.create(tmp_path / "run", config=config, seed=1, population=4, provenance={}).close()
+    with RunWriter.open(tmp_path / "run") as writer:
+        job = Job(
+            decision=0, individual=0, rung=0, genome=encode(FOUNDER), ids=ids_of(FOUNDER), steps=1, seed=1, key=""
+        )
+        writer.issued(job, kind="found")
+    assert evonet("why", tmp_path / "run", 0).exit_code == 0
+    answer = evonet("why", tmp_path / "run", 0, "--measure")
+    assert answer.exit_code == 3
+    assert "evil_module:images" in answer.stderr
+    assert "--trust-code" in answer.stderr
 
 
 def test_why_takes_the_best_and_needs_one(recorded, tmp_path):

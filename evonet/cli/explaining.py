@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evonet.cli.output import Json, RunPath, number, percent, points, print_json, print_table
-from evonet.cli.running import Address, DataDir, Workers
+from evonet.cli.running import Address, DataDir, TrustCode, Workers
 
 if TYPE_CHECKING:
     from evonet.report.ancestry import Ancestry, Birth, Change
@@ -33,6 +33,7 @@ def why(
     workers: Workers = None,
     address: Address = None,
     data_dir: DataDir = None,
+    trust_code: TrustCode = False,
     json: Json = False,
 ) -> None:
     """The edits of genes that lead from the first of its line to an individual, and what each brought."""
@@ -51,8 +52,10 @@ def why(
         found, measured = ancestry(opened, best.id if best else id or 0), None
         if measure:
             from evonet import app
+            from evonet.changes import check_trust
             from evonet.reverting import measure as measure_edits
 
+            check_trust([opened.config], run, trusted=trust_code)
             config = app.override_workers(app.override_data(config, data_dir), count=workers, address=address)
             measured = measure_edits(opened, found, config, count=seeds, steps=steps)
     if json:
@@ -125,7 +128,8 @@ def _signed(name: Name, estimate: Estimate | None) -> str:
 
 def _print_notes(found: Ancestry) -> None:
     undone = sum(birth.undone for birth in found.births)
-    print("score, accuracy, bytes: the child minus its first parent, at the same rung and trained about as long")
+    print("score, accuracy, bytes: the child minus its first parent, at the same rung, having seen less than twice as")
+    print("much; how much of it is the edit and how much the longer training, --measure says")
     for birth in found.births:
         if birth.change is not None and birth.change.reason:
             print(f"{_NOT_ALIKE} #{birth.id}: not comparable, {birth.change.reason}")

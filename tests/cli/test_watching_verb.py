@@ -1,7 +1,9 @@
 """watch: one look as text, a live screen on a terminal, and nothing of a run that could move its cursor."""
 
+import io
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +12,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
+from rich.live import Live
 
+from evonet.cli import watching
 from evonet.cli.watching import render, sparkline
 from evonet.report.watching import Watch
 from evonet.store import RunWriter, open_run
@@ -107,11 +111,13 @@ class Screen:
     """The program on a terminal of its own."""
 
     def __init__(self, *arguments):
-        pid, self.terminal = pty.fork()
-        if pid == 0:
-            os.environ.update(TERM="xterm", COLUMNS="100", LINES="30", PYTHONIOENCODING="utf-8")
-            os.execv(sys.executable, [sys.executable, "-c", PROGRAM, *map(str, arguments)])  # noqa: S606 - in the child
-        self.pid, self.text = pid, ""
+        self.terminal, theirs = pty.openpty()
+        self.program = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30", "PYTHONIOENCODING": "utf-8"},
+        )  # fmt: skip
+        os.close(theirs)
+        self.text = ""
 
     def until(self, *parts, seconds=30):
         """Read until all of `parts` are there; None: to the end."""
@@ -128,9 +134,8 @@ class Screen:
 
     def end(self):
         self.until()
-        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         os.close(self.terminal)
-        return code
+        return self.program.wait(30)
 
 
 @pytest.fixture
@@ -139,14 +144,30 @@ def running(tmp_path):
         yield writer
 
 
-@pytest.mark.parametrize("key", [b"q", b"xq", b"\x03"], ids=["q", "another key, then q", "Ctrl-C"])
+@pytest.mark.parametrize("key", [b"q", b"xq", None], ids=["q", "another key, then q", "Ctrl-C"])
 def test_a_terminal_is_redrawn_until_somebody_leaves(running, key):
     screen = Screen("watch", running.path, "--every", "0.2")
     screen.until("q or Ctrl-C")
-    os.write(screen.terminal, key)
+    os.write(screen.terminal, key) if key else screen.program.send_signal(signal.SIGINT)
     assert screen.end() == 0
     assert screen.text.count("\x1b[?1049h") == screen.text.count("\x1b[?1049l") == 1  # the old screen is back
     assert "running" in screen.text.split("\x1b[?1049l")[1]  # and the last look stays
+
+
+def test_ctrl_c_while_the_screen_opens_gives_the_old_one_back(recorded, monkeypatch):
+    """`Live` tidies up after an Exception alone."""
+
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    screen = Console(force_terminal=True, file=io.StringIO(), width=80, legacy_windows=False)
+    monkeypatch.setattr(watching, "console", lambda: screen)
+    monkeypatch.setattr(Live, "refresh", interrupted)
+    with open_run(recorded) as run:
+        watching._stay(Watch(run), 0.1)
+    text = screen.file.getvalue()
+    assert text.count("\x1b[?1049h") == text.count("\x1b[?1049l") == 1
+    assert text.endswith("\x1b[?25h")  # the cursor, too
 
 
 def test_it_ends_when_the_run_ends(running):
