@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evonet.cli.output import RunPath, console, number, percent, points
+from evonet.cli.output import Json, RunPath, console, number, percent, points, print_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,8 +33,9 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="One look, and no more.")] = False,
     every: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks.")] = 1.0,
     top: Annotated[int, typer.Option("--top", min=1, max=50, help="How many of the best.")] = 8,
+    json: Json = False,
 ) -> None:
-    """A run at a glance, live from another terminal, until it ends or you press q. On a pipe: one look, as text.
+    """A run at a glance, live from another terminal, until it ends or you press q. On a pipe, or as JSON: one look.
 
     Only reads, in short statements: the driver notices nothing.
     """
@@ -43,6 +44,9 @@ def watch(
 
     with open_run(Path(run)) as opened:
         watch = Watch(opened, top=top)
+        if json:
+            print_json(watch.look())
+            return
         screen = console(wide=not sys.stdout.isatty())
         if not once and sys.stdout.isatty():
             _stay(watch, every)

@@ -1,6 +1,7 @@
 """watch: one look as text, a live screen on a terminal, and nothing of a run that could move its cursor."""
 
 import io
+import json
 import os
 import select
 import signal
@@ -58,6 +59,12 @@ def test_one_look_is_text_with_all_that_matters(evonet, recorded):
 
 def test_a_pipe_gets_one_look_without_once(evonet, recorded):
     assert evonet("watch", recorded).stdout == evonet("watch", recorded, "--once").stdout
+
+
+def test_json_is_one_look_as_well(evonet, recorded):
+    found = json.loads(evonet("watch", recorded, "--json", "--top", 2).stdout)
+    assert (found["state"], found["individuals"], found["best"]["id"]) == ("stopped", 8, 5)
+    assert [r["id"] for r in found["top"]] == [5, 6]
 
 
 def test_an_empty_run_says_so(evonet, tmp_path):
