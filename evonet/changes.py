@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+import tomli_w
 
 from evonet.config import RunConfig
 from evonet.errors import ConfigError
@@ -119,6 +120,11 @@ def check_trust(texts: Iterable[str], where: str, *, trusted: bool) -> None:
             f"{where}: its stored configuration names code that would be imported and run: {', '.join(names)}. "
             "A run may come from anywhere: look at that code first, then say --trust-code."
         )
+
+
+def check_trust_data(config: RunConfig, where: str, *, trusted: bool) -> None:
+    """As `check_trust`, where of a stored configuration only the data are loaded."""
+    check_trust([tomli_w.dumps({"data": {"spec": config.data.spec}})], where, trusted=trusted)
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from evonet.cli.output import Json, RunPath, percent, print_json, print_table
-from evonet.cli.running import DataDir
+from evonet.cli.running import DataDir, TrustCode
 
 if TYPE_CHECKING:
     from evonet.genome.genes import Genome
@@ -105,14 +105,17 @@ def export(
     ] = "safetensors,pt,evo",
     masks: Annotated[bool, typer.Option("--masks", help="The full masks too, as masks.npz.")] = False,
     data_dir: DataDir = None,
+    trust_code: TrustCode = False,
     json: Json = False,
 ) -> None:
     """Write networks as PyTorch checkpoints with their code, masks and measured numbers, checked without evonet."""
+    from evonet.changes import check_trust_data
     from evonet.report import tables
     from evonet.store import open_run
 
     written = []
     with open_run(Path(run)) as opened:
+        check_trust_data(tables.config_of(opened), run, trusted=trust_code)
         if id is None:
             chosen = [r.id for r in tables.best_rows(tables.rows(opened, tables.config_of(opened).score), best)]
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evonet.cli.output import Json, RunPath, number, percent, print_json, print_table
-from evonet.cli.running import Address, DataDir, Workers
+from evonet.cli.running import Address, DataDir, TrustCode, Workers
 
 if TYPE_CHECKING:
     from evonet.twins import Estimate, Name
@@ -44,10 +44,12 @@ def twin(
     workers: Workers = None,
     address: Address = None,
     data_dir: DataDir = None,
+    trust_code: TrustCode = False,
     json: Json = False,
 ) -> None:
     """An individual beside its matched control, both trained from scratch; the test split is not read."""
     from evonet import app
+    from evonet.changes import check_trust_data
     from evonet.controls import KINDS
     from evonet.report.tables import config_of
     from evonet.store import open_run
@@ -57,6 +59,7 @@ def twin(
         raise typer.BadParameter(f"{kind!r}, expected {', '.join(KINDS)}", param_hint="--kind")
     with open_run(Path(run)) as opened:
         config = app.override_workers(app.override_data(config_of(opened), data_dir), count=workers, address=address)
+        check_trust_data(config, run, trusted=trust_code)
         from evonet.twins import compare
 
         found = compare(opened, id, config, kind=chosen, count=seeds, steps=steps)

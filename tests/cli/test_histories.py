@@ -282,7 +282,14 @@ def test_code_that_a_stored_run_names_is_shown_and_not_run(evonet, stopped):
     with open_run(stopped) as run:
         text = run.first_config
     alter(stopped, "UPDATE run SET config = ?", text.replace('spec = "digits"', 'spec = "evil.module:load"'))
-    for command in (("resume", stopped), ("fork", stopped, "--generation", 1), ("replay", stopped, "--id", 0)):
+    verbs = (
+        ("resume", stopped),
+        ("fork", stopped, "--generation", 1),
+        ("replay", stopped, "--id", 0),
+        ("twin", stopped, 0, "--kind", "random"),
+        ("export", stopped, "--id", 0, "--out", stopped / "out"),
+    )
+    for command in verbs:
         answer = evonet(*command)
         assert (answer.exit_code, "imported and run: evil.module:load" in answer.stderr) == (3, True), answer.output
         trusted = evonet(*command, "--trust-code")
