@@ -48,7 +48,7 @@ ARMS: dict[str, list[str]] = {
         "search.fresh=0.0",
         "search.crossover=0.0",
         "search.inherit=false",
-        "search.survival=plugins:newest",
+        "search.survival=plugins:newest",  # beside this file
     ],
     "tpe": [],
 }
