@@ -1,4 +1,4 @@
-"""The survivors of aging evolution: Real et al. 2019, "Regularized evolution for image classifier architecture search"."""
+"""Survivors of aging evolution (Real et al. 2019, "Regularized evolution for image classifier architecture search")."""
 
 from collections.abc import Sequence
 
