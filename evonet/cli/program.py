@@ -78,7 +78,7 @@ def _program(
     """Evolution over wiring: genomes of a few dozen bytes that expand into small, accurate PyTorch networks."""
 
 
-for name, command, example in (
+COMMANDS = (
     *running.COMMANDS,
     *reading.COMMANDS,
     *watching.COMMANDS,
@@ -92,7 +92,8 @@ for name, command, example in (
     *twins.COMMANDS,
     *histories.COMMANDS,
     *stepping.COMMANDS,
-):
+)
+for name, command, example in COMMANDS:
     app.command(name, epilog=f"Example: {example}")(command)
 app.add_typer(benching.bench, name="bench")
 

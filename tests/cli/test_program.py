@@ -12,27 +12,19 @@ from safetensors.numpy import load_file
 
 import evonet as package
 from evonet import app as composition
-from evonet.cli import compressing, files, histories, packing, reading, running, stepping, twins
+from evonet.cli.program import COMMANDS
 from evonet.genome.genes import Genome
 from evonet.genome.text import to_toml
 
-COMMANDS = (
-    *running.COMMANDS,
-    *reading.COMMANDS,
-    *files.COMMANDS,
-    *compressing.COMMANDS,
-    *packing.COMMANDS,
-    *twins.COMMANDS,
-    *histories.COMMANDS,
-    *stepping.COMMANDS,
-)
 GENOMES = Path(__file__).parents[2] / "genomes"
 
 
 def test_the_verbs_are_those_of_the_design():
-    names = "run resume status ls show lineage diff digest table expand export eval doctor refine pack unpack twin"
-    histories = "fork replay fidelity inject cull pause note"
-    assert [name for name, _, _ in COMMANDS] == [*names.split(), *histories.split()]
+    names = (
+        "run resume status ls show lineage diff digest table watch atlas front hall operators report ui why plot "
+        "expand export eval doctor refine pack unpack twin fork replay fidelity inject cull pause note"
+    )
+    assert [name for name, _, _ in COMMANDS] == names.split()
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in COMMANDS])
@@ -159,7 +151,7 @@ def test_the_first_signal_asks_and_a_second_ctrl_c_ends():
 def test_the_readme_names_verbs_and_files_that_are_there():
     text = (GENOMES.parent / "README.md").read_text()
     verbs = set(re.findall(r"^ +evonet (\w+)", text, re.MULTILINE))
-    assert {"run", "show", "export", "eval"} <= verbs <= {name for name, _, _ in COMMANDS}
+    assert {"run", "show", "export", "eval"} <= verbs <= {"bench", *(name for name, _, _ in COMMANDS)}
     paths = re.findall(r"\b(?:configs|genomes|docs)/[\w.-]+", text)
     assert paths
     assert [p for p in paths if not (GENOMES.parent / p).exists()] == []

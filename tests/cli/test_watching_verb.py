@@ -122,6 +122,7 @@ class Screen:
         self.program = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs,
             env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30", "PYTHONIOENCODING": "utf-8"},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
         )  # fmt: skip
         os.close(theirs)
         self.text = ""
