@@ -25,7 +25,7 @@ from typing import Any
 
 import harness  # noqa: F401 - sets the number of threads
 
-from evonet import app
+from evonet import composition
 from evonet.config import RunConfig, parse_config, to_toml
 from evonet.evolution.loop import run
 from evonet.evolution.settings import SearchSettings
@@ -84,7 +84,7 @@ def answer(job: Job) -> Outcome:
 
 def make(path: Path, config: RunConfig, births: int) -> None:
     """A run that was killed when `births` individuals were born."""
-    data = app.load(config)
+    data = composition.load(config)
     text, size = to_toml(config), config.search.population
     with RunWriter.create(path, config=text, seed=1, population=size, provenance={}) as writer:
         writer._db.execute("PRAGMA synchronous = OFF")
@@ -98,7 +98,7 @@ def make(path: Path, config: RunConfig, births: int) -> None:
                 raise EnoughError
 
         with suppress(EnoughError):
-            run(app.make_search(config, data, writer), Stubs(10**9), writer, progress=tell)
+            run(composition.make_search(config, data, writer), Stubs(10**9), writer, progress=tell)
 
 
 class Watched(Stubs):
@@ -119,10 +119,10 @@ def resume(path: Path) -> dict[str, float]:
     with RunWriter.open(path) as writer, open_run(path) as record:
         writer._db.execute("PRAGMA synchronous = OFF")  # waiting for the disk leaves caches cold; it is measured apart
         config = parse_config(record.config, "stored")
-        search = app.make_search(config, app.load(config), writer, list(record.events()))
+        search = composition.make_search(config, composition.load(config), writer, list(record.events()))
         total, stubs = record.counts().issued, Watched(3000)
         with suppress(EnoughError):
-            run(search, stubs, writer, past=record.past(), checked=app.sample_of(total))
+            run(search, stubs, writer, past=record.past(), checked=composition.sample_of(total))
         assert stubs.first
         wall, cpu, peak = stubs.first
         found = {

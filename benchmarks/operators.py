@@ -29,7 +29,7 @@ import torch
 from numpy.typing import NDArray
 
 from evonet import seeds
-from evonet.app import evaluation_settings
+from evonet.composition import evaluation_settings
 from evonet.config import RunConfig, load_config
 from evonet.errors import GenomeError
 from evonet.evaluation.evaluate import Evaluator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -14,11 +13,11 @@ import msgspec
 from msgspec.structs import replace
 
 from evonet.changes import check_resume, check_trust, differences, listed
-from evonet.config import RunConfig, overridden, parse_config, seed_genomes, to_toml
+from evonet.composition import evaluation_settings, load, make_search, sample_of
+from evonet.config import RunConfig, overridden, parse_config, to_toml
 from evonet.errors import ConfigError, DiskFull, GenomeError, Interrupted, RunExists, StoreError, WorkersError
-from evonet.evaluation.settings import VERSION, EvaluationSettings
-from evonet.evolution.interventions import Configure, Pause, Written, describe, scheduled
-from evonet.genome import Genome
+from evonet.evaluation.settings import VERSION
+from evonet.evolution.interventions import Configure, Pause, Written, describe
 from evonet.inbox import FolderInbox, has_requests
 from evonet.job import Job, Outcome
 from evonet.provenance import machine, package_versions, provenance
@@ -29,7 +28,6 @@ from evonet.store.ballast import is_full
 if TYPE_CHECKING:
     from evonet.evolution.loop import Progress
     from evonet.evolution.search import Search
-    from evonet.evolution.terms import Terms
     from evonet.training.data import DataSet
 
 FACTORY = "evonet.evaluation.factory:make_evaluator"  # by name: the driver itself needs no torch
@@ -215,23 +213,6 @@ def next_folder(runs: Path, name: str) -> Path:
     return runs / f"{number:04d}-{name}"
 
 
-def load(config: RunConfig) -> DataSet:
-    from evonet.training.data import load_data
-
-    return load_data(config.data.spec, config.data.dir or None)
-
-
-def evaluation_settings(config: RunConfig) -> EvaluationSettings:
-    return EvaluationSettings(
-        training=config.training,
-        compression=config.compression,
-        budget=config.budget,
-        costs=config.costs,
-        top_rung=len(config.search.rungs) - 1,
-        device=config.workers.device,
-    )
-
-
 def _drive(
     config: RunConfig, data: DataSet, writer: RunWriter, *, record: Run | None = None, watch: Watch, stop: Stop
 ) -> None:
@@ -293,64 +274,6 @@ class Nobody:
         return None
 
 
-def make_search(first: RunConfig, data: DataSet, writer: RunWriter, events: Sequence[Event] = ()) -> Search:
-    """The search of a run at its decision 0, which knows of the interventions that its `events` hold."""
-    from evonet.evolution.search import Search
-
-    terms = terms_of(first, data)
-    search = Search(
-        terms.settings,
-        terms.score,
-        limits=terms.limits,
-        seed=terms.seed,
-        context=terms.context,
-        brief_examples=terms.brief_examples,
-        admit=terms.admit,
-        weights=writer.start_of,
-        genomes=seed_genomes(first),
-        terms=lambda text: terms_of(parse_config(text, f"{writer.path}: stored configuration"), data),
-        measured=writer.measured,
-    )
-    for event in events:
-        change = scheduled(event.kind, event.decision, event.data)
-        if change is not None:
-            search.intervene(change.change, at=change.decision)
-    return search
-
-
-def terms_of(config: RunConfig, data: DataSet) -> Terms:
-    """What a search decides by under `config`."""
-    from evonet.evolution.terms import Terms
-
-    return Terms(
-        settings=config.search,
-        score=config.score,
-        limits=config.genes,
-        seed=config.run.seed,
-        context=context_of(config, data),
-        brief_examples=config.search.rungs[0] * config.training.batch,
-        admit=_admission(config, data),
-    )
-
-
-def context_of(config: RunConfig, data: DataSet) -> str:
-    """All that an outcome depends on beside its job; the number of threads changes the order of sums, and so bits."""
-    settings = msgspec.msgpack.encode(evaluation_settings(config))
-    return f"{VERSION}:{data.fingerprint}:{hashlib.sha256(settings).hexdigest()}:{config.workers.threads}"
-
-
-def sample_of(total: int) -> Callable[[int], bool]:
-    """Which of `total` past decisions a resume works out again: all of some thousands, else some of everywhere.
-
-    A decision takes a millisecond or two to vary and expand, so all of 100,000 would take minutes. Those at the end
-    count most: they come of the pools that all outcomes before them made.
-    """
-    if total <= 1024:
-        return lambda _: True
-    stride = total // 128
-    return lambda n: n < 64 or n >= total - 256 or n % stride == 0
-
-
 def _inbox(writer: RunWriter, data: DataSet, events: Sequence[Event]) -> FolderInbox:
     requests = [event.data.get("request") for event in events if isinstance(event.data, dict)]
     known = {name for name in requests if isinstance(name, str)}
@@ -366,21 +289,3 @@ def _pauses(events: Sequence[Event], record: Run | None, search: Search) -> list
             generation = msgspec.convert(event.data["change"], Pause).generation
             found += [generation * search.settings.population] if generation is not None else []
     return [at for at in found if at > births]
-
-
-def _admission(config: RunConfig, data: DataSet) -> Callable[[Genome], Genome | None]:
-    """A genome fitted to the data's shape, or None if it does not expand within what an evaluator accepts; pure."""
-    from evonet.plan import Budget, expand, fit
-
-    limits = config.budget
-    budget = Budget(macs=limits.macs, weights=limits.weights, neurons=limits.neurons)
-
-    def admit(genome: Genome) -> Genome | None:
-        try:
-            fitted = fit(genome, input=data.input)
-            expand(fitted, input=data.input, classes=data.classes, budget=budget)
-        except GenomeError:
-            return None
-        return fitted
-
-    return admit

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from evonet.app import evaluation_settings
+from evonet.composition import evaluation_settings
 from evonet.compression.settings import CompressionSettings
 from evonet.config import DataSettings, RunConfig
 from evonet.errors import EvonetError, ExportError, Interrupted, PackageError

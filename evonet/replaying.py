@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec.structs import replace
 
-from evonet.app import FACTORY, context_of, evaluation_settings, load, override_data
+from evonet.app import FACTORY, override_data
 from evonet.changes import check_trust
+from evonet.composition import context_of, evaluation_settings, load
 from evonet.config import RunConfig, parse_config
 from evonet.errors import DataError
 from evonet.evaluation.settings import VERSION

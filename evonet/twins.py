@@ -13,7 +13,8 @@ from typing import Literal
 import msgspec
 
 from evonet import seeds
-from evonet.app import FACTORY, evaluation_settings
+from evonet.app import FACTORY
+from evonet.composition import evaluation_settings
 from evonet.config import RunConfig
 from evonet.controls import Kind, cnn_twin, random_twin
 from evonet.errors import StoreError

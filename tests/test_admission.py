@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from evonet.app import _admission
+from evonet.composition import admission
 from evonet.config import parse_config
 from evonet.genome import Genome, MotifGene, SheetGene
 from evonet.genome.sampling import sample
@@ -18,7 +18,7 @@ def digits():
 
 
 def test_genomes_are_admitted_as_fitted_to_the_data(digits):
-    admit = _admission(parse_config("", "test"), digits)
+    admit = admission(parse_config("", "test"), digits)
     far = Genome(sheets=(SheetGene(motifs=(MotifGene(long_share=8, reach=31, id=(3, 1)),)),))
     assert admit(far) == fit(far, input=digits.input) != far
     assert admit(far).sheets[0].motifs[0].id == (3, 1)
@@ -30,7 +30,7 @@ def test_genomes_are_admitted_as_fitted_to_the_data(digits):
 
 def test_no_founder_is_lost_to_reach(digits):
     config = parse_config("", "test")
-    admit = _admission(config, digits)
+    admit = admission(config, digits)
     drawn = [sample(Stream(0, "sample", n), config.genes) for n in range(200)]
     admitted = [genome for genome in map(admit, drawn) if genome is not None]
     for genome in admitted:

@@ -17,7 +17,7 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from evonet.app import evaluation_settings
+from evonet.composition import evaluation_settings
 from evonet.config import RunConfig, load_config
 from evonet.errors import GenomeError
 from evonet.evaluation.evaluate import Evaluator

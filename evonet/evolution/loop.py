@@ -9,9 +9,10 @@ import msgspec
 
 from evonet.errors import Interrupted, StoreError, WorkersError
 from evonet.evolution.bands import Entry
+from evonet.evolution.decisions import Decision
 from evonet.evolution.requests import NO_INBOX, Desk, Inbox
 from evonet.evolution.score import sound
-from evonet.evolution.search import Decision, Search
+from evonet.evolution.search import Search
 from evonet.genome.genes import GeneId
 from evonet.job import Job, Lost, Outcome
 

@@ -16,59 +16,27 @@ decision n is taken, so that it finds the same state however early or late it wa
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Sequence
 
-import msgspec
-
-from evonet.errors import StoreError
 from evonet.evolution.bands import Entry
 from evonet.evolution.breeding import Admit, Birth, Breeder
 from evonet.evolution.credit import Credits
+from evonet.evolution.decisions import FINISH_RUNG, INJECTED, Decision, Measured, Weights
 from evonet.evolution.drift import shuffled
+from evonet.evolution.entries import entry_of, scored_again
 from evonet.evolution.finalists import Finalists, by_choice
 from evonet.evolution.interventions import Configure, Cull, Inject, Intervention, Scheduled
-from evonet.evolution.keys import keyed
+from evonet.evolution.jobs import Jobs
 from evonet.evolution.pools import Pools
 from evonet.evolution.rungs import Rated
-from evonet.evolution.score import choice_score, is_finite, objectives, score
+from evonet.evolution.score import is_finite, objectives, score
 from evonet.evolution.settings import ScoreSettings, SearchSettings
 from evonet.evolution.terms import Terms
 from evonet.genome import Genome
-from evonet.genome.code import decode, encode
-from evonet.genome.genes import GeneId
-from evonet.genome.ids import ids_of, stamp
+from evonet.genome.code import decode
 from evonet.genome.sampling import Limits
-from evonet.job import Job, Measures, Outcome, Scored, Start
+from evonet.job import Measures, Outcome, Scored
 from evonet.seeds import Stream
-
-FINISH_RUNG = -1
-INJECTED = "inject"  # the operator of a birth by intervention
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of the search and the evaluation it asks for."""
-
-    job: Job
-    kind: Literal["seed", "found", "breed", "promote", "finish"]
-    parents: tuple[int, ...] = ()
-    operator: str = ""
-
-
-class Weights(Protocol):
-    """Gives what the individual's last scored evaluation before decision `before` left behind (`RunWriter.start_of`).
-
-    Without `before` a decision would inherit whatever has arrived by now, and depend on timing.
-    """
-
-    def __call__(self, individual: int, *, before: int) -> Start | None: ...
-
-
-class Measured(Protocol):
-    """Gives decision, individual, rung and measures of all scored evaluations, in order of decision
-    (`RunWriter.measured`)."""
-
-    def __call__(self) -> Iterable[tuple[int, int, int, Measures]]: ...
 
 
 class Search:
@@ -106,7 +74,8 @@ class Search:
         self.births = 0
         self.open: dict[int, Decision] = {}  # decided, not told
         self.best: Entry | None = None  # of all that was told, by validation score; for display only
-        self._seed, self._context, self._weights, self._genomes = seed, context, weights, tuple(genomes)
+        self._seed, self._genomes = seed, tuple(genomes)
+        self._jobs = Jobs(weights, seed=seed, context=context)
         self._breeder = Breeder(settings, limits, seed=seed, admit=admit)
         self._credits = Credits(settings.rates, adapt=settings.adapt)
         self._pools = Pools(settings, seed=seed, brief=brief_examples, pareto=score.kind == "pareto")
@@ -194,7 +163,7 @@ class Search:
         if decision is None:
             raise ValueError(f"decision {outcome.decision} is not open: it was never taken or was told before")
         if isinstance(outcome, Scored) and is_finite(outcome.measures):
-            entry = self._entry(decision.job, outcome)
+            entry = entry_of(decision.job, outcome.measures, self.score)
             if self.best is None or (entry.score, -entry.decision) > (self.best.score, -self.best.decision):
                 self.best = entry
             if decision.kind == "finish":
@@ -279,7 +248,8 @@ class Search:
     def _adopt(self, terms: Terms) -> None:
         """Go on by other terms. What operators have gained is counted anew where it was gained by other rules."""
         before, self.settings, self.score = (self.settings, self.score), terms.settings, terms.score
-        self._seed, self._context = terms.seed, terms.context
+        self._seed = self._jobs.seed = terms.seed
+        self._jobs.context = terms.context
         self._breeder = Breeder(terms.settings, terms.limits, seed=terms.seed, admit=terms.admit)
         self._pools.adopt(terms.settings, seed=terms.seed, brief=terms.brief_examples)
         rules = [(score, settings.rates, settings.adapt) for settings, score in (before, (self.settings, self.score))]
@@ -307,7 +277,7 @@ class Search:
                 found[decision] = measures
 
         def again(entry: Entry) -> Entry:
-            return msgspec.structs.replace(entry, **_derived(found[entry.decision], self.score))
+            return scored_again(entry, found[entry.decision], self.score)
 
         self._news = {n: again(entry) for n, entry in self._news.items()}
         self.best = again(self.best) if self.best else None
@@ -331,31 +301,16 @@ class Search:
         return self._breeder.breed(n, mating, self._credits.rates)
 
     def _born(self, birth: Birth) -> Decision:
-        heirs = birth.parents if self.settings.inherit else ()
-        genome = stamp(birth.genome, self.births)
-        code, ids = encode(genome), ids_of(genome)
-        starts = tuple(map(self._start, heirs))
-        if birth.operator == INJECTED and self._injected[0].package:
-            starts = (injected_start(self._injected[0], ids),)
-        job = Job(
-            decision=self.next,
-            individual=self.births,
-            rung=0,
-            genome=code,
-            ids=ids,
-            starts=starts,
-            steps=self.settings.rungs[0],
-            seen=max((parent.seen for parent in heirs), default=0),  # of two lineages the longer one counts
-            seed=0,
-            key="",
-        )
+        guest = self._injected[0] if birth.operator == INJECTED else None
+        steps, inherit = self.settings.rungs[0], self.settings.inherit
+        job = self._jobs.birth(birth, self.next, self.births, steps=steps, inherit=inherit, guest=guest)
         parents = tuple(parent.individual for parent in birth.parents)
-        job = keyed(job, self._seed, self._context)
         return Decision(job=job, kind=birth.kind, parents=parents, operator=birth.operator)
 
     def _promotion(self, entry: Entry) -> Decision:
         rung = entry.rung + 1
-        return Decision(job=self._further(entry, self.next, rung=rung, steps=self.settings.rungs[rung]), kind="promote")
+        job = self._jobs.further(entry, self.next, rung=rung, steps=self.settings.rungs[rung])
+        return Decision(job=job, kind="promote")
 
     def _finishing(self) -> list[Decision]:
         """The final trainings, decided once the whole search is told: what no decision saw counts here."""
@@ -363,56 +318,5 @@ class Search:
         share, count = self.settings.finish_share, self.settings.finish_best
         steps = round(self._steps * share / (1 - share) / count) if count else 0
         finalists = self._finalists.best() if steps else []
-        jobs = (self._further(e, self.next + i, rung=FINISH_RUNG, steps=steps) for i, e in enumerate(finalists))
+        jobs = (self._jobs.further(e, self.next + i, rung=FINISH_RUNG, steps=steps) for i, e in enumerate(finalists))
         return [Decision(job=job, kind="finish") for job in jobs]
-
-    def _further(self, entry: Entry, n: int, *, rung: int, steps: int) -> Job:
-        """More training of the same individual from its own weights."""
-        job = Job(
-            decision=n,
-            individual=entry.individual,
-            rung=rung,
-            genome=entry.genome,
-            ids=entry.ids,
-            starts=(self._start(entry),),
-            steps=steps,
-            seen=entry.seen,
-            seed=0,
-            key="",
-        )
-        return keyed(job, self._seed, self._context)
-
-    def _start(self, entry: Entry) -> Start:
-        start = self._weights(entry.individual, before=entry.decision + 1)
-        if start is None:
-            raise StoreError(
-                f"decision {entry.decision}: scored, so its weights were expected in the run, and there are none. "
-                "The run is damaged; start a new one."
-            )
-        return start
-
-    def _entry(self, job: Job, outcome: Scored) -> Entry:
-        measures = outcome.measures
-        return Entry(
-            decision=job.decision,
-            individual=job.individual,
-            rung=job.rung,
-            genome=job.genome,
-            ids=job.ids,
-            seen=measures.seen,
-            long_share=measures.long_share,
-            bytes=measures.bytes,
-            **_derived(measures, self.score),
-        )
-
-
-def injected_start(change: Inject, ids: tuple[GeneId, ...]) -> Start:
-    """The weights of an injected package, its genes those of the individual that it becomes."""
-    return Start(genome=change.genome, ids=ids, package=change.package, shadow=b"")
-
-
-def _derived(measures: Measures, settings: ScoreSettings) -> dict[str, Any]:
-    """The fields of an entry that follow from its measures."""
-    value, choice = score(measures, settings), choice_score(measures, settings)
-    wanted = objectives(measures, settings) if settings.kind == "pareto" else (value,)
-    return {"score": value, "choice": choice, "objectives": wanted}

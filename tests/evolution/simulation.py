@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from evonet.evolution.decisions import Decision
 from evonet.evolution.interventions import Scheduled, scheduled
 from evonet.evolution.loop import run
-from evonet.evolution.search import Decision, Search
+from evonet.evolution.search import Search
 from evonet.evolution.settings import ScoreSettings, SearchSettings
 from evonet.genome import Genome
 from evonet.genome.code import decode

@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 
-from evonet.app import evaluation_settings
+from evonet.composition import evaluation_settings
 from evonet.config import parse_config
 from evonet.doctor import calibrated
 from evonet.network.calibrate import SHAPES, calibrate, fit, probes
