@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from evonet.changes import check_resume, check_trust, differences, listed
+from evonet.changes import check_resume, check_trust_run, differences, listed
 from evonet.composition import evaluation_settings, load, make_search, sample_of
 from evonet.config import RunConfig, overridden, parse_config, to_toml
 from evonet.errors import ConfigError, DiskFull, GenomeError, Interrupted, RunExists, StoreError, WorkersError
@@ -84,13 +84,13 @@ def resume(
         done = record.state == "finished" or (until is not None and record.counts().individuals >= until)
         if done and not changes and not has_requests(path):
             return
-        check_trust((record.first_config, record.config), str(path), trusted=trust_code)
+        check_trust_run(record, str(path), trusted=trust_code)
     with RunWriter.open(path) as writer:
         with open_run(path) as record:
             config = _changed(record, writer, changes)
         config = override_workers(override_data(config, data_dir), count=workers, address=address)
         data = load(config)
-        enough = False
+        enough = done and until is not None
 
         def watch_births(progress: Progress) -> None:
             nonlocal enough

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evonet.errors import PackageError, RequestError
 from evonet.evolution.interventions import Cull, Inject, Note, Pause, Request, describe
@@ -10,8 +11,10 @@ from evonet.genome.code import encode
 from evonet.genome.text import load
 from evonet.inbox import check_injection, send
 from evonet.package import unpack
-from evonet.report.viewer import acting
 from evonet.store import Run, open_run
+
+if TYPE_CHECKING:
+    from evonet.report.viewer import acting
 
 
 def ask(run: Run, request: Request) -> str:
@@ -72,6 +75,8 @@ def from_page(folder: Path, request: acting.Request) -> str:
 
 
 def _as_request(run: Run, request: acting.Request) -> Request:
+    from evonet.report.viewer import acting  # numpy, which the verbs do not need
+
     match request:
         case acting.Cull(individuals=individuals):
             return Cull(individuals=individuals)

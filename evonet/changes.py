@@ -11,7 +11,9 @@ import tomli_w
 
 from evonet.config import RunConfig
 from evonet.errors import ConfigError
+from evonet.evolution.interventions import Configure, scheduled
 from evonet.records import parse_toml
+from evonet.store import Run
 
 _RESULTS = ("workers.device", "workers.threads")  # of [workers] only these change bits
 
@@ -120,6 +122,21 @@ def check_trust(texts: Iterable[str], where: str, *, trusted: bool) -> None:
             f"{where}: its stored configuration names code that would be imported and run: {', '.join(names)}. "
             "A run may come from anywhere: look at that code first, then say --trust-code."
         )
+
+
+def configs(record: Run) -> list[tuple[int, str]]:
+    """(first decision, configuration) in order."""
+    found = [(-1, record.first_config)]
+    for event in record.events():
+        change = scheduled(event.kind, event.decision, event.data)
+        if change is not None and isinstance(change.change, Configure):
+            found.append((change.decision, change.change.config))
+    return found
+
+
+def check_trust_run(record: Run, where: str, *, trusted: bool) -> None:
+    """As `check_trust`, of all configurations that a run has had: going on with it goes through each."""
+    check_trust([text for _, text in configs(record)], where, trusted=trusted)
 
 
 def check_trust_data(config: RunConfig, where: str, *, trusted: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evonet.config import RunConfig, parse_config, seed_genomes
-from evonet.errors import GenomeError
+from evonet.errors import GenomeError, StoreError
 from evonet.evaluation.settings import VERSION, EvaluationSettings
 from evonet.evolution.interventions import scheduled
 from evonet.genome import Genome
@@ -60,7 +60,12 @@ def make_search(first: RunConfig, data: DataSet, writer: RunWriter, events: Sequ
     for event in events:
         change = scheduled(event.kind, event.decision, event.data)
         if change is not None:
-            search.intervene(change.change, at=change.decision)
+            try:
+                search.intervene(change.change, at=change.decision)
+            except ValueError as e:
+                raise StoreError(
+                    f"{writer.path}: event {event.id}: {e}. The run is damaged: `evonet doctor RUN`."
+                ) from e
     return search
 
 

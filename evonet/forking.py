@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evonet.app import in_next_folder
-from evonet.changes import check_fork, check_trust, differences, is_free, listed
+from evonet.changes import check_fork, check_trust_run, configs, differences, is_free, listed
 from evonet.config import RunConfig, overridden, parse_config, to_toml
 from evonet.errors import StoreError
+from evonet.evolution.checks import import_plugins
 from evonet.evolution.interventions import Configure, Written, describe
 from evonet.provenance import provenance
 from evonet.store import Run, RunWriter, open_run
@@ -39,11 +40,12 @@ def fork(
                 f"{record.path}: written with schema version {record.version}, which this evonet can look at and not "
                 "go on with; fork it with the evonet that made it, or a newer one"
             )
-        check_trust((record.first_config, record.config), str(origin), trusted=trust_code)
+        check_trust_run(record, str(origin), trusted=trust_code)
         cut = cut_of(record, generation)
         before = config_at(record, cut)
         after = overridden(before, changes)
         check_fork(before, after, births=min(generation * record.population, record.counts().individuals))
+        import_plugins(after.search)
         events = _events(record, generation, cut, before, after)
         text, at = record.first_config, datetime.now(UTC).isoformat(timespec="seconds")
         inherited = {name: record.provenance[name] for name in ("data", "evaluation") if name in record.provenance}
@@ -58,7 +60,8 @@ def fork(
                 fill=lambda db: copy_history(record, db, before=cut, at=at, events=events),
             )
 
-        name = f"{record.path.name.partition('-')[2] or record.path.name}-fork"
+        number, _, rest = record.path.name.partition("-")
+        name = f"{rest if number.isdecimal() and rest else record.path.name}-fork"
         with create(path) if path else in_next_folder(record.path.absolute().parent, name, create) as writer:
             writer.set_state("stopped")
             return writer.path
@@ -83,18 +86,6 @@ def config_at(record: Run, decision: int) -> RunConfig:
     """The configuration that decisions right before `decision` were taken by."""
     text = next((text for n, text in reversed(configs(record)) if n < decision), record.first_config)
     return parse_config(text, f"{record.path}: stored configuration")
-
-
-def configs(record: Run) -> list[tuple[int, str]]:
-    """(first decision, configuration) in order."""
-    from evonet.evolution.interventions import scheduled
-
-    found = [(-1, record.first_config)]
-    for event in record.events():
-        change = scheduled(event.kind, event.decision, event.data)
-        if change is not None and isinstance(change.change, Configure):
-            found.append((change.decision, change.change.config))
-    return found
 
 
 def _events(record: Run, generation: int, cut: int, before: RunConfig, after: RunConfig) -> list[Event]:

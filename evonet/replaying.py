@@ -16,14 +16,13 @@ import msgspec
 from msgspec.structs import replace
 
 from evonet.app import FACTORY, override_data
-from evonet.changes import check_trust
+from evonet.changes import check_trust_run, configs
 from evonet.composition import context_of, evaluation_settings, load
 from evonet.config import RunConfig, parse_config
 from evonet.errors import DataError
 from evonet.evaluation.settings import VERSION
 from evonet.evolution.interventions import Inject, scheduled
 from evonet.evolution.keys import keyed
-from evonet.forking import configs
 from evonet.job import Job, Lost, Outcome, Scored, Start
 from evonet.provenance import machine, package_versions
 from evonet.store import Decision, Run, open_run
@@ -52,7 +51,7 @@ class Replay:
 
     def __init__(self, path: Path, individual: int, *, data_dir: Path | None, trust_code: bool = False) -> None:
         with open_run(path) as run:
-            check_trust((run.first_config, run.config), str(path), trusted=trust_code)
+            check_trust_run(run, str(path), trusted=trust_code)
             self._past = run.history_of(individual)
             parents = {parent for decision in self._past for parent in decision.parents}
             self._scored = {i: _scored(run.history_of(i)) for i in (individual, *parents)}
@@ -66,7 +65,7 @@ class Replay:
             yield self._again(was)
 
     def _load(self, run: Run, data_dir: Path | None) -> DataSet:
-        data = load(override_data(self._eras[0][1], data_dir))
+        data = load(override_data(self._eras[-1][1], data_dir))
         recorded = run.provenance.get("data", data.fingerprint)
         if recorded != data.fingerprint:
             raise DataError(

@@ -52,10 +52,10 @@ def why(
         found, measured = ancestry(opened, best.id if best else id or 0), None
         if measure:
             from evonet import app
-            from evonet.changes import check_trust
+            from evonet.changes import check_trust_run
             from evonet.reverting import measure as measure_edits
 
-            check_trust([opened.config], run, trusted=trust_code)
+            check_trust_run(opened, run, trusted=trust_code)
             config = app.override_workers(app.override_data(config, data_dir), count=workers, address=address)
             measured = measure_edits(opened, found, config, count=seeds, steps=steps)
     if json:

@@ -231,10 +231,18 @@ def _repair(run: Path, target: Path) -> None:
     from evonet.doctor import is_sound
     from evonet.store.repair import repair
 
-    kept = repair(run, target, is_sound)
+    found = repair(run, target, is_sound)
+    kept = found.decisions
     print(
         f"{target}: decisions 0..{kept - 1} of {run}" if kept else f"{target}: no decision of {run}, all is made anew"
     )
+    if found.left_out:
+        print(
+            f"left out: {found.left_out} events of later decisions; what they asked for (evonet inject, cull, "
+            "fork --set) has to be asked for again"
+        )
+    if not found.complete:
+        print("not all events could be read: if something was injected, culled or set, the run may refuse to go on")
     print(f"go on with  evonet resume {target}")
 
 

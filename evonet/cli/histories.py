@@ -37,8 +37,9 @@ def fork(
     if no_run:
         print(f"start it with  evonet resume {shlex.quote(str(path))}")
         return
+    # Code that the fork names was trusted a moment ago, or is what this command line asks for.
     running.resume(
-        str(path), workers=workers, address=address, data_dir=data_dir, trust_code=trust_code, until=None, set=None
+        str(path), workers=workers, address=address, data_dir=data_dir, trust_code=True, until=None, set=None
     )
 
 

@@ -139,7 +139,7 @@ def replay(search: Search, past: Iterable[Past], checked: Callable[[int], bool] 
         else:
             try:
                 search.follow(_as_recorded(was))
-            except ValueError as e:
+            except (ValueError, LookupError) as e:  # it names somebody who is not in the pool here
                 raise _other(was, f"nothing ({e})") from e
         if was.outcome is not None:
             search.tell(was.outcome)

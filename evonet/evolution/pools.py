@@ -82,11 +82,14 @@ class Pools:
         """The pool of decision n, by individual."""
         return self._islands[self._settings.island(n)].entries
 
-    def fold(self, scored: Sequence[Entry]) -> None:
-        """Take in the next block, in order of decision. An individual counts with its newest evaluation."""
+    def fold(self, scored: Sequence[Entry], *, gone: Collection[int] = ()) -> None:
+        """Take in the next block, in order of decision. An individual counts with its newest evaluation.
+
+        `gone` are seen, by rungs and stop rules, but come into no pool.
+        """
         island = self._islands[self.blocks % len(self._islands)]
         self._ladder.add(map(Rated.of, scored))
-        self._settle(island, scored)
+        self._settle(island, (entry for entry in scored if entry.individual not in gone))
         self._check_stop(max((entry.score for entry in scored), default=float("-inf")), self.blocks)
         self.blocks += 1
         self._pair(island)

@@ -192,7 +192,7 @@ class Search:
             block = range(first, first + size)
             scored = self._taken(block)
             self._credits.fold(block, scored)
-            self._pools.fold([entry for entry in scored if entry.individual not in self._culled])
+            self._pools.fold(scored, gone=self._culled)
         while self._scheduled and self._scheduled[0].decision == self.next and self._finals is None:
             self._apply(self._scheduled.popleft().change)
         if self.stopped() and not self.open and self._finals is None:
@@ -286,7 +286,8 @@ class Search:
 
     def _search_decision(self) -> Decision:
         n, every = self.next, self.settings.promote_every
-        considers = n >= self.settings.founders and n % every == every - 1 and not self._injected
+        first = max(self.settings.founders, len(self._genomes))
+        considers = n >= first and n % every == every - 1 and not self._injected
         entry = self._pools.promotable(n) if considers else None
         return self._born(self._birth(n)) if entry is None else self._promotion(entry)
 

@@ -16,7 +16,7 @@ _HISTORY = (
     ("parent", "decision < ? ORDER BY decision, position"),
     ("weights", "decision < ? ORDER BY decision"),
     ("attempt", "decision < ? ORDER BY rowid"),
-    ("event", "decision < ? ORDER BY id"),
+    ("event", "decision < ? AND kind != 'pause' ORDER BY id"),  # what was to come in the origin is none of the fork's
 )
 
 Event = tuple[str, str, int | None, object]  # kind, text, decision, data

@@ -20,7 +20,7 @@ from evonet.errors import StoreError
 from evonet.job import Scored
 from evonet.store.folder import create_folder
 from evonet.store.rows import BIRTHS, Decision, decision_of
-from evonet.store.schema import TABLES, connect, find_database, log_of, version_of
+from evonet.store.schema import TABLES, VERSION, connect, find_database, log_of, version_of
 
 Sound = Callable[[bytes], bool]  # whether a package's checksum is right
 _FAULTS = (sqlite3.Error, msgspec.MsgspecError, StoreError)
@@ -56,47 +56,81 @@ def examine(path: Path | str, sound: Sound) -> Health:
         return Health(version, faults, tables, decisions, _issued(db), end)
 
 
-def repair(path: Path | str, target: Path, sound: Sound) -> int:
-    """Make the run `target` of the whole beginning of the one at `path`; the number of decisions in it.
+class Repaired(NamedTuple):
+    """What a new folder holds."""
+
+    decisions: int
+    left_out: int  # events that belong to decisions after those
+    complete: bool  # whether all events could be read; if not, what was asked for from outside may be missing
+
+
+def repair(path: Path | str, target: Path, sound: Sound) -> Repaired:
+    """Make the run `target` of the whole beginning of the one at `path`.
 
     Raises:
-        StoreError: not even the run's own row can be read, or it is of another version.
+        StoreError: not even the run's own row can be read, it is of another version, or the new one cannot be written.
         RunExists: there is something at `target`.
     """
-    kept = 0
+    kept = left_out = 0
+    complete = True
     with _copy(find_database(path)) as db:
         try:
+            version = version_of(db)
             row = list(db.execute("SELECT * FROM run").fetchone())
         except (TypeError, *_FAULTS) as error:
             raise StoreError(
                 f"{path}: its configuration cannot be read ({error}), so there is nothing to go on with: restore the "
                 "run folder from a copy, or start it again from its configuration file with the same seed"
             ) from error
+        if version != VERSION:
+            raise StoreError(
+                f"{path}: written with schema version {version}, this evonet writes {VERSION}: repair it with the "
+                "evonet that made it"
+            )
         row[6] = "stopped"
 
         def fill(new: sqlite3.Connection) -> None:
-            nonlocal kept
+            nonlocal kept, left_out, complete
             for one in _beginning(db, sound):
                 if isinstance(one, str):
                     break
                 _write(db, new, one)
                 kept += 1
-            for event in _rows(db, "event", "id"):
-                new.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", tuple(event))
+            events, complete = _events(db)
+            for event in events:  # an intervention takes effect before its decision, which is the next one at most
+                if event["decision"] is None or event["decision"] <= kept:
+                    new.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", tuple(event))
+                else:
+                    left_out += 1
 
-        create_folder(target, tuple(row), fill).release()
-    return kept
+        try:
+            create_folder(target, tuple(row), fill).release()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{target}: cannot be written: {error}; make room, or choose another folder") from error
+    return Repaired(kept, left_out, complete)
 
 
 @contextlib.contextmanager
 def _copy(database: Path) -> Iterator[sqlite3.Connection]:
     """Database and log, side by side in a folder of their own, where SQLite may fold the one into the other."""
     with tempfile.TemporaryDirectory(prefix="evonet-doctor-") as folder:
-        for file in (database, log_of(database)):
-            if file.exists():
-                shutil.copy(file, folder)
+        with _held(database):
+            for file in (database, log_of(database)):
+                if file.exists():
+                    shutil.copy(file, folder)
         with contextlib.closing(connect(Path(folder) / database.name, "mode=rw")) as db:
             yield db
+
+
+@contextlib.contextmanager
+def _held(database: Path) -> Iterator[None]:
+    """A read transaction, as far as the file allows one: the driver of a live run does not reset its log meanwhile."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(sqlite3.Error):
+            db = stack.enter_context(contextlib.closing(connect(database, "mode=ro")))
+            db.execute("BEGIN")
+            db.execute("SELECT count(*) FROM run").fetchone()
+        yield
 
 
 def _beginning(db: sqlite3.Connection, sound: Sound) -> Iterator[Decision | str]:
@@ -152,10 +186,15 @@ def _move(old: sqlite3.Connection, new: sqlite3.Connection, table: str, key: str
         new.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", tuple(row))  # noqa: S608
 
 
-def _rows(db: sqlite3.Connection, table: str, key: str) -> Iterator[sqlite3.Row]:
-    """Rows in order of their key, up to the first that cannot be read."""
-    with contextlib.suppress(sqlite3.Error):
-        yield from db.execute(f"SELECT * FROM {table} NOT INDEXED ORDER BY {key}")  # noqa: S608 - our own names
+def _events(db: sqlite3.Connection) -> tuple[list[sqlite3.Row], bool]:
+    """Events in order, up to the first that cannot be read; whether those are all."""
+    found = []
+    try:
+        for row in db.execute("SELECT * FROM event NOT INDEXED ORDER BY id"):
+            found.append(row)
+    except sqlite3.Error:
+        return found, False
+    return found, True
 
 
 def _readable(db: sqlite3.Connection, table: str) -> int | None:

@@ -215,14 +215,23 @@ class RayBackend:
         elif about_.machine == self.here.machine:
             self._report(call, reap(about_.pid, about_.born, about_.trace, hung=hung))
         else:
-            self._calls[self._reap_there(ended.worker, about_, hung=hung)] = call
+            there = self._reap_there(about_, hung=hung)
+            if there is None:
+                self._report(call, "its machine is not known yet, so nothing of it was read")
+            else:
+                self._calls[there] = call
         self._forget(ended.worker)
 
-    def _reap_there(self, worker: int, about_: About, *, hung: bool) -> Any:
-        """`reap` on the worker's machine; it takes no processor, so that there is always room."""
+    def _reap_there(self, about_: About, *, hung: bool) -> Any:
+        """`reap` on the worker's machine; it takes no processor, so that there is always room. None: a machine that
+        has just come and was not looked at yet.
+        """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        identity = next(node for node in self._watched.node_ids if node.startswith(about_.node.rpartition(":")[2]))
+        known = about_.node.rpartition(":")[2]
+        identity = next((node for node in self._watched.node_ids if node.startswith(known)), None)
+        if identity is None:
+            return None
         there = NodeAffinitySchedulingStrategy(identity, soft=False)
         task = self._ray.remote(num_cpus=0, max_retries=0, runtime_env=self._environment, scheduling_strategy=there)
         return task(reap).remote(about_.pid, about_.born, about_.trace, hung=hung)

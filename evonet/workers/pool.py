@@ -220,7 +220,7 @@ class PooledWorkers:
             for seat in [s for s in self._dispatch.seats.values() if s.state is State.STARTING][-surplus:]:
                 self._dispatch.drop(seat.worker)
                 self._backend.drop(seat.worker)
-        if self._working == 0:
+        if self._working == 0 and now >= self._next_start:  # else somebody is started again after a pause
             raise WorkersError("workers: no machine or device is left that may be used; the events of the run say why.")
 
     # What happens

@@ -15,7 +15,7 @@ from evonet.workers.inside import answer, make_evaluate
 
 
 class SerialWorkers:
-    """`collect` evaluates the job that was queued first, however long it takes."""
+    """`collect` evaluates the job that was queued first, however long it takes, if there is any time at all."""
 
     slots = 1
 
@@ -30,8 +30,7 @@ class SerialWorkers:
         self._waiting.append(encode(job))
 
     def collect(self, timeout: float) -> Outcome | None:
-        del timeout
-        if not self._waiting:
+        if not self._waiting or timeout <= 0:  # who does not wait gets nothing that has to be worked for
             return None
         return decode_outcome(answer(self._evaluate, self._waiting.popleft()))
 

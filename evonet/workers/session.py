@@ -198,7 +198,12 @@ def _detected() -> str:
     if named := os.environ.get("RAY_ADDRESS", ""):
         return named
     # Not in this process, which may import Ray only when it is known whether the cluster is a loopback one.
-    asked = subprocess.run([sys.executable, "-c", _DETECTION], capture_output=True, text=True, timeout=HELLO)
+    try:
+        asked = subprocess.run([sys.executable, "-c", _DETECTION], capture_output=True, text=True, timeout=HELLO)
+    except subprocess.TimeoutExpired as error:
+        raise WorkersError(
+            f"workers: importing Ray took more than {HELLO:.0f} s here. Try again, or give the cluster's address."
+        ) from error
     if asked.returncode:
         raise WorkersError(f"workers: no Ray cluster on this machine: {_last_line(asked.stderr)}")
     if not asked.stdout.strip():

@@ -17,7 +17,7 @@ from evonet import app, replaying
 from evonet.changes import check_trust, named_code
 from evonet.config import load_config, to_toml
 from evonet.errors import ConfigError, Interrupted
-from evonet.evolution.interventions import Cull, Note, Pause
+from evonet.evolution.interventions import Configure, Cull, Note, Pause, Written
 from evonet.inbox import FolderInbox, send
 from evonet.job import Scored
 from evonet.report.fidelity import kendall
@@ -295,6 +295,16 @@ def test_code_that_a_stored_run_names_is_shown_and_not_run(evonet, stopped):
         trusted = evonet(*command, "--trust-code")
         assert "say --trust-code" not in trusted.stderr
     assert evonet("status", stopped).exit_code == 0
+
+
+def test_code_that_only_an_earlier_configuration_names_is_not_run_either(evonet, stopped):
+    with open_run(stopped) as run:
+        text, issued = run.config, run.counts().issued
+    with RunWriter.open(stopped) as writer:
+        for config in (text.replace('survival = "bands"', 'survival = "evil.module:stay"'), text):
+            writer.event("configure", "", issued, Written(change=Configure(config=config)))
+    answer = evonet("resume", stopped)
+    assert (answer.exit_code, "imported and run: evil.module:stay" in answer.stderr) == (3, True), answer.output
 
 
 def test_where_code_may_be_named():

@@ -197,7 +197,7 @@ def test_wherever_it_is_damaged_what_is_kept_is_a_beginning(family, tmp_path, jo
         before = (family.path / "run.db").read_bytes()
         target = tmp_path / f"repaired{page}"
         try:
-            count = repair(family.path, target, lambda _: True)
+            count = repair(family.path, target, lambda _: True).decisions
         except StoreError as error:
             assert "cannot be read" in str(error)  # noqa: PT017 - the page of table run
             assert not target.exists()
@@ -219,7 +219,9 @@ def test_repair_overwrites_nothing_and_says_where_a_run_ends(family, tmp_path, a
     alter(family.path / "run.db", "DELETE FROM weights WHERE decision = 4")
     health = examine(family.path, lambda _: True)
     assert (health.decisions, health.end) == (4, "decision 4: its weights are missing")
-    assert repair(family.path, tmp_path / "new", lambda _: True) == 4
+    for decision in (None, 3, 4, 5):
+        family.event("cull", "of a later decision, if of any", decision)
+    assert repair(family.path, tmp_path / "new", lambda _: True) == (4, 1, True)
     assert examine(family.path, lambda package: package != b"package 2").end.startswith("decision 2: its package has")
     with open_run(tmp_path / "new") as run:
         assert (run.state, run.counts().individuals) == ("stopped", 4)

@@ -1,5 +1,6 @@
 """The pool over an imagined backend: machines that come and go, lost clusters, workers that do not fit."""
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -297,3 +298,7 @@ def test_workers_that_never_come_up_stop_the_run(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(WorkersError, match=r"2 workers ended while starting: exit code 7\. Cause: no libc"):
         make(Broken(2), attempts=2)
+    now = iter(range(10**6))  # the pauses between starts pass at once
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
+    with pytest.raises(WorkersError, match=r"5 workers ended while starting: exit code 7\. Cause: no libc"):
+        make(Broken(1), count=1, attempts=5)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonet.errors import StoreError
 from evonet.evolution.score import BEYOND, WORST
 from evonet.evolution.settings import ScoreSettings
 from evonet.report.viewer import genes
@@ -110,13 +111,17 @@ class Columns:
 
     def refresh(self, run: Reader) -> None:
         """Read one chunk of what is new, and genes for some milliseconds; `behind` says whether there is more."""
+        # All that may fail is read before anything is entered: what is entered in part would never be whole.
         done = run.those(self._pending) if self._pending else []
         new = run.evaluations(self._last)
+        parents = run.parents_of(int(new[0][0]), int(new[-1][0])) if new else []  # type: ignore[call-overload]
+        for row in (*done, *new):
+            _state(row[_PLACE["outcome"]])
         if done or new:
             self.version += 1
             self._pending -= {int(row[0]) for row in done}  # type: ignore[call-overload]
             self.outcomes["pending"] -= len(done)
-            self._births(run, new)
+            self._births(new, parents)
             self._enter(done)
             self._enter(new)
         self.behind = len(new) == CHUNK
@@ -128,11 +133,11 @@ class Columns:
         while self.behind or self._genes < self.count:
             self.refresh(run)
 
-    def _births(self, run: Reader, rows: Sequence[tuple[object, ...]]) -> None:
+    def _births(self, rows: Sequence[tuple[object, ...]], parents: Iterable[tuple[int, int, int]]) -> None:
         if not rows:
             return
         births = [row for row in rows if row[2] in KINDS]
-        self._last, first = int(rows[-1][0]), int(rows[0][0])  # type: ignore[call-overload]
+        self._last = int(rows[-1][0])  # type: ignore[call-overload]
         if not births:
             return
         ids = np.array([row[1] for row in births], np.int64)
@@ -140,7 +145,7 @@ class Columns:
         self._all["kind"][ids] = [KINDS.index(str(row[2])) for row in births]
         self._all["operator"][ids] = [self._index(str(row[3])) for row in births]
         of = dict(zip([row[0] for row in births], ids.tolist(), strict=True))
-        for decision, position, parent in run.parents_of(first, self._last):
+        for decision, position, parent in parents:
             if decision in of:
                 self._all["p1" if position else "p0"][of[decision]] = parent
 
@@ -164,7 +169,7 @@ class Columns:
         if not rows:
             return
         table = list(zip(*rows, strict=True))
-        states = np.array([STATES.index(str(o or "pending")) for o in table[_PLACE["outcome"]]], np.uint8)
+        states = np.array([_state(o) for o in table[_PLACE["outcome"]]], np.uint8)
         decisions, ids = (np.array(table[_PLACE[name]], np.int64) for name in ("decision", "individual"))
         for place, state in enumerate(STATES):
             self.outcomes[state] += int((states == place).sum())
@@ -199,6 +204,14 @@ class Columns:
             self._genes = last + 1
             self.version += 1
             self._stamp[ids] = self.version
+
+
+def _state(outcome: object) -> int:
+    """Its place in STATES. Raises StoreError for an outcome that only a newer evonet knows."""
+    try:
+        return STATES.index(str(outcome or "pending"))
+    except ValueError:
+        raise StoreError(f"an outcome {outcome!r}, which this evonet does not know: look with a newer one") from None
 
 
 def scores(known: dict[str, Array], settings: ScoreSettings, loss: str, accuracy: str) -> Array:
