@@ -130,7 +130,7 @@ class Replay:
         args = (msgspec.msgpack.encode(settings), *self._data.arrays())
         with make_workers(replace(config.workers, kind="serial"), FACTORY, args) as workers:
             workers.submit(job)
-            outcome = workers.collect(0.0)
+            outcome = workers.collect(60.0)
         assert outcome is not None  # noqa: S101 - serial workers answer what they were given
         return outcome
 
