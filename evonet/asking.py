@@ -39,7 +39,9 @@ def ask(run: Run, request: Request) -> str:
             for id in individuals:
                 run.individual(id)
             words = describe(request)
-        case Note(individual=id):
+        case Note(individual=id, text=text):
+            if not text.strip():
+                raise RequestError("note: an empty text, expected a remark")
             run.individual(id)
             words = f"note on #{id}"
         case Pause(generation=None):

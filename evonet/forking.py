@@ -76,10 +76,11 @@ def cut_of(record: Run, generation: int) -> int:
     count = record.counts().individuals
     if births and count == first:
         return births[0] + 1
-    raise StoreError(
-        f"{record.path}: generation {generation} is not reached, expected one in 0..{count // record.population}. "
-        f"Go on first: `evonet resume {record.path}`."
-    )
+    last = count // record.population
+    further = f"Go on first: `evonet resume {record.path}`."
+    if record.state == "finished":
+        further = f"The run is finished: --generation {last} goes on where its births ended."
+    raise StoreError(f"{record.path}: generation {generation} is not reached, expected one in 0..{last}. {further}")
 
 
 def config_at(record: Run, decision: int) -> RunConfig:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evonet.cli.output import Json, number, percent, print_json, print_table
+from evonet.cli.output import Command, Json, number, percent, print_json, print_table
 
 if TYPE_CHECKING:
     from evonet.bench.cluster import Report
@@ -20,7 +20,7 @@ def _bench() -> None:
     """Keeps `cluster` a verb of its own: typer would fold a group of one into its only command."""
 
 
-@bench.command(epilog="Example: evonet bench cluster --workers 1000 --seconds 600")
+@bench.command(cls=Command, epilog="Example: evonet bench cluster --workers 1000 --seconds 600")
 def cluster(
     workers: Annotated[int, typer.Option("--workers", min=1, help="How many workers.")] = 64,
     seconds: Annotated[

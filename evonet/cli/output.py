@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
+from typer.core import TyperCommand
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run, for example runs/0001-digits.")]
+
+
+class Command(TyperCommand):
+    """Help in plain text: typer escapes brackets as for rich markup, which is off here."""
+
+    def get_help(self, ctx: Any) -> str:
+        return super().get_help(ctx).replace("\\[", "[")
 
 
 def print_json(value: object) -> None:

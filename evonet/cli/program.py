@@ -27,6 +27,7 @@ from evonet.cli import (
     viewing,
     watching,
 )
+from evonet.cli.output import Command
 from evonet.errors import EvonetError
 
 
@@ -94,7 +95,7 @@ COMMANDS = (
     *stepping.COMMANDS,
 )
 for name, command, example in COMMANDS:
-    app.command(name, epilog=f"Example: {example}")(command)
+    app.command(name, cls=Command, epilog=f"Example: {example}")(command)
 app.add_typer(benching.bench, name="bench")
 
 

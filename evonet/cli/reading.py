@@ -99,7 +99,7 @@ def show(
 
 
 def lineage(run: RunPath, id: Annotated[int, typer.Argument(metavar="ID")], json: Json = False) -> None:
-    """The ancestors of an individual, and what changed from each to the next."""
+    """The ancestors of an individual, nearest first; `why` says what changed from each to the next."""
     from evonet.report import tables
 
     with _open(run) as opened:
