@@ -40,6 +40,9 @@ results: $(READY)  ## the runs behind docs/results: hours, resumable, more with 
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/operators.py --count 100 --out runs/operators.jsonl
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ratio run lag bytes scramble mnist --seeds $(SEEDS) --data-dir $(DATA)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ratio report
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/halving.py run --seeds $(SEEDS) --data-dir $(DATA)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/efficiency/search.py run --seeds $(SEEDS) --data-dir $(DATA)
 
 clean:
 	rm -rf .venv

@@ -1,5 +1,6 @@
 """Search against its rivals at equal wall time: the best accuracy below 1 kB on MNIST. Resumable, a seed more a call.
 
+    pip install -c constraints.txt -e '.[bench]'                             # Optuna
     python benchmarks/efficiency/search.py run --seeds 3 --data-dir DIR      # 8 minutes a run, both cores, nothing else
     python benchmarks/efficiency/search.py report
 
@@ -12,8 +13,8 @@ regularised   aging evolution (Real et al. 2019, algorithm 1): the newest indivi
 tpe           Optuna's multivariate TPE with successive halving over the same genes (tpe.py)
 
 Each is stopped after SECONDS of wall time, start-up included. Its winner is the file of at most 1,024 bytes with the
-least loss on the choice split among those trained at the top rung (if none was, the best score); it is read on the test
-split once, in `report`'s absence of it: `run` does that at the end of each run.
+least loss on the choice split among those trained at the top rung (if none was, the best score); `run` reads it on the test
+split, once.
 """
 
 import argparse
