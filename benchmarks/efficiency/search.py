@@ -13,8 +13,8 @@ regularised   aging evolution (Real et al. 2019, algorithm 1): the newest indivi
 tpe           Optuna's multivariate TPE with successive halving over the same genes (tpe.py)
 
 Each is stopped after SECONDS of wall time, start-up included. Its winner is the file of at most 1,024 bytes with the
-least loss on the choice split among those trained at the top rung (if none was, the best score); `run` reads it on the test
-split, once.
+least loss on the choice split among those trained at the top rung (if none was, the best score); `run` reads it on the
+test split, once.
 """
 
 import argparse
