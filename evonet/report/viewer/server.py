@@ -81,6 +81,9 @@ class Desk:
         self._counts.append((time.monotonic(), columns.count))
         return columns.behind or columns.genes_read < columns.count
 
+    def failed(self, error: Exception) -> None:
+        self._notice = f"This run cannot be read further: {type(error).__name__}: {error}. Report this."
+
     def close(self) -> None:
         self._thread.submit(self._run.close).result()
         self._thread.shutdown()
@@ -270,6 +273,10 @@ async def watching(desk: Desk) -> AsyncIterator[None]:
 
 async def _watch(desk: Desk) -> None:
     while True:
-        more = await desk.call(desk.refresh)
+        try:
+            more = await desk.call(desk.refresh)
+        except Exception as error:  # a fault of ours: the page says so, where a task that ends would only stop it
+            desk.failed(error)
+            more = False
         quiet = time.monotonic() - desk.asked > 60
         await asyncio.sleep(0.001 if more else IDLE_S if quiet else REST_S)

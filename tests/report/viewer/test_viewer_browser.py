@@ -350,11 +350,14 @@ def test_the_page_says_when_the_run_cannot_be_read(driver, run_path, tmp_path):
     shutil.copytree(run_path, copy)
     with serving(copy) as found:
         chromium.open_page(driver, found.address)
-        found.desk.columns.refresh = None  # as if reading failed from now on in a way nobody foresaw
-        found.desk._notice = "This run cannot be read further: damaged <b>"
-        found.desk._kept.clear()
-        driver.execute_script("location.reload()")
-        chromium.until(driver, "return document.getElementById('notice')?.textContent.includes('damaged <b>')")
+
+        def refresh(run):
+            raise RuntimeError("unforeseen <b>")
+
+        found.desk.columns.refresh = refresh
+        chromium.until(
+            driver, "return document.getElementById('notice')?.textContent.includes('RuntimeError: unforeseen <b>')"
+        )
 
 
 def test_the_table_is_written_as_csv(page, driver, opened):
