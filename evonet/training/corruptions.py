@@ -73,11 +73,11 @@ def corrupt(images: Tensor, name: str, key: int = KEY, numbers: Tensor | None = 
 
 def mixed(images: Tensor, key: int) -> Tensor:
     """Each image under one of the training families, drawn for it by `key` and its place in the batch."""
-    place = torch.arange(len(images), device=images.device)
-    which = words(place, seeds.key(key, "family")) % len(TRAINING)
-    out = images
+    which = words(torch.arange(len(images)), seeds.key(key, "family")) % len(TRAINING)
+    out = torch.empty_like(images)
     for k, name in enumerate(TRAINING):
-        out = torch.where((which == k)[:, None, None, None], corrupt(images, name, key), out)
+        chosen = (which == k).nonzero()[:, 0].to(images.device)
+        out[chosen] = corrupt(images[chosen], name, key, chosen)
     return out
 
 

@@ -1,7 +1,7 @@
 """Corruptions of brightness: noise, light, fog and what covers pixels. For `evonet.training.corruptions`.
 
 Each takes images (B, C, H, W) float32 in [0, 1] and a seed (B,) int64 for each, and gives images of that shape, whose
-values the caller clamps. Lengths are pixels of a 28x28 digit, whatever the side of the image: what is larger has more of
+values the caller clamps. Lengths are pixels of a 28x28 digit, whatever the side of the image: a larger one has more of
 the same. All operations are exact or elementwise, so an image comes out the same in any batch.
 """
 

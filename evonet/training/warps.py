@@ -49,10 +49,8 @@ def _mapped(x: Tensor, xx: Tensor, xy: Tensor, yx: Tensor, yy: Tensor) -> Tensor
     height, width = x.shape[2:]
     down = (torch.arange(height, device=x.device) - (height - 1) / 2)[None, :, None]
     right = (torch.arange(width, device=x.device) - (width - 1) / 2)[None, None, :]
-    across, along = (
-        a[:, None, None] * right + b[:, None, None] * down
-        for a, b in ((xx.float(), xy.float()), (yx.float(), yy.float()))
-    )
+    across = xx[:, None, None] * right + xy[:, None, None] * down
+    along = yx[:, None, None] * right + yy[:, None, None] * down
     # `grid_sample` counts in half sides from the middle.
     grid = torch.stack([across * (2 / width), along * (2 / height)], dim=-1)
     return F.grid_sample(x, grid, align_corners=False)
@@ -60,8 +58,8 @@ def _mapped(x: Tensor, xx: Tensor, xy: Tensor, yx: Tensor, yy: Tensor) -> Tensor
 
 def translate(x: Tensor, seeds: Tensor) -> Tensor:
     """By 3 pixels down or up and 3 to the left or right."""
-    dy, dx = (SHIFT * _sign(seeds, k).long() for k in (0, 1))
-    return _shifted(F.pad(x, (SHIFT,) * 4), dy + SHIFT, dx + SHIFT, x.shape[2], x.shape[3])
+    corners = torch.stack([SHIFT + SHIFT * _sign(seeds, k).long() for k in (0, 1)], dim=1)
+    return _windows(F.pad(x, (SHIFT,) * 4), corners, x.shape[2], x.shape[3])
 
 
 def motion_blur(x: Tensor, seeds: Tensor) -> Tensor:
@@ -71,7 +69,7 @@ def motion_blur(x: Tensor, seeds: Tensor) -> Tensor:
     weights = [exp(-(t * t) / (2 * BLUR * BLUR)) for t in range(TRAIL + 1)]
     wide, out = F.pad(x, (TRAIL,) * 4, mode="replicate"), torch.zeros_like(x)
     for t, weight in enumerate(weights):
-        out += weight / sum(weights) * _shifted(wide, steps[:, t, 0], steps[:, t, 1], x.shape[2], x.shape[3])
+        out += weight / sum(weights) * _windows(wide, steps[:, t], x.shape[2], x.shape[3])
     return out
 
 
@@ -89,27 +87,20 @@ def glass_blur(x: Tensor, seeds: Tensor) -> Tensor:
     Hendrycks & Dietterich 2019 swap neighbours one after the other; here all look at once, so some are seen twice.
     """
     x = blurred(x, GLASS)
-    rows, columns = (torch.arange(n, device=x.device) for n in x.shape[2:])
+    height, width = x.shape[2:]
+    rows, columns = torch.arange(height, device=x.device)[:, None], torch.arange(width, device=x.device)
     for time in range(2):
-        way = (pixels(seeds, tuple(x.shape[2:]), stream=time).long() * 9) // LEVELS
-        row = (rows[:, None] + way // 3 - 1).clamp(0, x.shape[2] - 1)
-        column = (columns + way % 3 - 1).clamp(0, x.shape[3] - 1)
-        x = _at(x, row, column)
+        way = pixels(seeds, (height, width), stream=time) * 9 // LEVELS
+        row, column = (rows + way // 3 - 1).clamp(0, height - 1), (columns + way % 3 - 1).clamp(0, width - 1)
+        place = (row * width + column).flatten(1)[:, None].expand(-1, x.shape[1], -1)
+        x = x.flatten(2).gather(2, place).view_as(x)
     return blurred(x, GLASS)
 
 
-def _shifted(wide: Tensor, dy: Tensor, dx: Tensor, height: int, width: int) -> Tensor:
-    """The windows (height, width) of padded images that begin at (dy, dx), each (B,)."""
-    rows = torch.arange(height, device=wide.device) + dy[:, None]
-    columns = torch.arange(width, device=wide.device) + dx[:, None]
-    return _at(wide, rows[:, :, None], columns[:, None, :])
-
-
-def _at(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Pixels of x (B, C, ., .) at places that broadcast to (B, H, W)."""
-    image = torch.arange(len(x), device=x.device)[:, None, None, None]
-    channel = torch.arange(x.shape[1], device=x.device)[None, :, None, None]
-    return x[image, channel, rows[:, None], columns[:, None]]
+def _windows(wide: Tensor, corners: Tensor, height: int, width: int) -> Tensor:
+    """The windows (height, width) of padded images (B, C, ., .) that begin at `corners` (B, 2)."""
+    pairs = zip(wide, corners.tolist(), strict=True)
+    return torch.stack([image[:, y : y + height, x : x + width] for image, (y, x) in pairs])
 
 
 def _sign(seeds: Tensor, draw: int) -> Tensor:
