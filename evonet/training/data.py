@@ -70,18 +70,16 @@ class DataSet:
 
     def arrays(self) -> tuple[bytes, Bytes, Bytes, Indices]:
         """A small msgpack header, images, labels, and the splits one after the other; see `from_arrays`."""
-        header = _Header(
-            self.name, self.classes, self.scale, self.fingerprint, tuple(map(len, self.splits)), self.canvas
-        )
+        lengths = tuple(map(len, self.splits))
+        header = _Header(self.name, self.classes, self.scale, self.fingerprint, lengths, self.canvas)
         return msgspec.msgpack.encode(header), self.images, self.labels, np.concatenate(list(self.splits))
 
     @staticmethod
     def from_arrays(header: bytes, images: Bytes, labels: Bytes, splits: Indices) -> DataSet:
         """The inverse of `arrays`; the images are shared, not copied."""
         head = msgspec.msgpack.decode(header, type=_Header)
-        parts = np.split(splits, np.cumsum(head.lengths)[:-1])
-        splits_ = Splits(*parts)
-        return DataSet(head.name, images, labels, head.classes, head.scale, splits_, head.fingerprint, head.canvas)
+        parts = Splits(*np.split(splits, np.cumsum(head.lengths)[:-1]))
+        return DataSet(head.name, images, labels, head.classes, head.scale, parts, head.fingerprint, head.canvas)
 
 
 class _Header(msgspec.Struct, frozen=True, array_like=True):
