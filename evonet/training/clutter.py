@@ -24,9 +24,9 @@ class Canvas(msgspec.Struct, frozen=True, array_like=True):
     """A square canvas of `side` pixels that holds one digit among `count` pieces or distractors.
 
     pieces: 8x8 cut-outs of random digits in random places. Some are blank, because digits have margins.
-    ink: distractors are whole digits whose sixteen 7x7 tiles are each turned by a quarter, left or right. Ink and
-        extent are those of the digit they were, tile by tile, and only structure tells them from one. Each, and the
-        digit, has a slot of the canvas to itself: the 28x28 frames never overlap.
+    ink: distractors are whole digits whose sixteen 7x7 tiles are each turned by a quarter, left or right. Tile by tile
+        they have the ink of a digit, and only structure tells them from one; at the edge ink may reach 6 pixels
+        farther out. Each of them, and the digit, has a slot of the canvas to itself: the 28x28 frames never overlap.
     """
 
     side: int
