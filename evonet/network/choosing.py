@@ -98,8 +98,8 @@ def finite(logits: Tensor) -> Tensor:
 
 def _scores(logits: Tensor, budgets: Sequence[int], noise: Tensor | None) -> tuple[Tensor, Tensor]:
     """(noisy logits, noisy scores), both (B, K, cells); -inf for classes without a budget."""
-    absent = torch.tensor([n == 0 for n in budgets], device=logits.device)[None, :, None]
-    known = finite(logits).masked_fill(absent, -torch.inf)
+    absent = torch.full_like(logits[:, 0], -torch.inf)
+    known = torch.stack([finite(logits[:, k]) if n else absent for k, n in enumerate(budgets)], dim=1)
     none = torch.zeros_like(known[:, :1])
     rest = [torch.cat((none, known[:, :k], known[:, k + 1 :]), dim=1).logsumexp(1) for k in range(len(budgets))]
     scores = known - torch.stack(rest, dim=1)
