@@ -65,8 +65,8 @@ def sampled_without_replacement(logits: Tensor, features_at: FeaturesAt, draws: 
 
     Phi = sum over the first draws - 1 of a_q f_q  +  (mass of the rest) x f of the last, which was drawn from the rest.
     Given the first draws, the second term is an unbiased estimate of the rest of the sum, whatever they are: so is Phi
-    of the whole, and its gradient. With as many draws as (class, cell) pairs it is exact; the variance is less than that
-    of `sampled` where few pairs hold most of the mass, and more where all are alike. In the gradient of the logits, the
+    of the whole, and its gradient. With as many draws as (class, cell) pairs it is exact. The variance is less than
+    that of `sampled` where few pairs hold most of the mass, and more where all are alike. In the logits' gradient, the
     mean of the first draws is subtracted from all features: it does not depend on the last, and what features have in
     common moves no logit, since a sums to 1 whatever they are.
     (Sum-and-sample: Liu et al. 2019, "Rao-Blackwellized stochastic gradients for discrete distributions"; Kool et al.
