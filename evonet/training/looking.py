@@ -5,7 +5,7 @@ training. `logits` are the glance's, (B, K, cells), of classes 1..K; none (class
 finite, with finite gradients, for any logits but NaN.
 
 Zeros and consistency alone are satisfied by a map that is the same for every image: without a gradient of the task (or
-of `location`) the glance collapses to it, see tests/training/test_looking.py.
+of `location`) the glance collapses to it, see tests/training/test_glance_rewards.py.
 """
 
 from collections.abc import Sequence
