@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evonet.network import Network
-from evonet.training.batches import Batches, Images, augmented
+from evonet.training.batches import Batches, augmented
+from evonet.training.images import Images
 from evonet.training.rounding import Grid, rate_bits, straight_through
 from evonet.training.settings import TrainingSettings
 
