@@ -5,7 +5,7 @@ from math import log
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -52,6 +52,7 @@ TERMS = {
 
 
 @pytest.mark.parametrize("name", TERMS)
+@settings(max_examples=40)
 @given(st.lists(ANY, min_size=32, max_size=32))
 def test_terms_are_finite_and_within_their_range(name, numbers):
     term, low, high = TERMS[name]
