@@ -112,6 +112,7 @@ def test_location_is_least_where_the_map_is_the_box():
     two = torch.full((1, 2, 4), -INF)
     two[0, 1] = right[0, 0]
     assert location(two, covered) == pytest.approx(0, abs=1e-6)  # in any class
+    assert location(torch.zeros(1, 2, 1), torch.ones(1, 1)) == pytest.approx(-log(2 / 3))
 
 
 @given(
