@@ -15,8 +15,8 @@ def random_scores(images: Tensor, boxes: Tensor, cell: int) -> Tensor:
     """Noise (B, rows, columns) that is a function of the image: the same cells whenever it is shown, without state."""
     del boxes
     rows, columns = (-(-side // cell) for side in images.shape[2:])
-    numbers = torch.arange(images[0].numel(), device=images.device)
-    content = ((images.flatten(1) * 255).long() * mix(numbers)).sum(1)
+    numbers = torch.arange(images[0].numel(), device=images.device) + 1  # the word of 0 is 0: a pixel would not count
+    content = ((images.flatten(1) * 255).round().long() * mix(numbers)).sum(1)
     words = mix(content[:, None] + mix(torch.arange(rows * columns, device=images.device)))
     return (words >> 40).float().view(-1, rows, columns)
 

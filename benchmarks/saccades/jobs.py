@@ -110,8 +110,11 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def append(path: Path, line: dict[str, Any]) -> None:
     """One write at the end of the file, on the disk before this returns: many processes can share it."""
     raw = (json.dumps(line) + "\n").encode()
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":  # a kill cut the last record off: it must not take ours
+            raw = b"\n" + raw
         if os.write(handle, raw) != len(raw):
             raise OSError(f"{path}: a record was cut off; is the disk full?")
         os.fsync(handle)
