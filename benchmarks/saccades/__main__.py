@@ -117,7 +117,7 @@ def worked(chosen: argparse.Namespace) -> bool:
     torch.backends.cudnn.benchmark = True
     digits = read_digits(chosen.data_dir, chosen.device)
     jobs = read_plan(chosen.plan)
-    return work(jobs, chosen.out, digits, chosen.device, lanes=chosen.lanes, tested=chosen.tested)
+    return work(jobs, chosen.out, digits, chosen.device, lanes=chosen.lanes, few=chosen.tested)
 
 
 def evaluate(chosen: argparse.Namespace) -> None:

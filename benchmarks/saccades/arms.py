@@ -1,6 +1,8 @@
 """Saccade networks in this benchmark: the one seam to `evonet`'s core. Same weights, same budget, other selectors.
 
-A model is named saccade:GENOME.toml:SELECTOR, or ...:learned@box where the glance is also told where the digit is.
+A model is named saccade:GENOME.toml:SELECTOR. Selectors: learned (the best cells, weighted by the softmax of their
+logits), learned-noisy (the same under Gumbel noise) and learned-sampled (independent draws, unbiased), both noisy for
+the first 80 % of the training; with @box the glance is also told where the digit is; and the controls.
 """
 
 from __future__ import annotations
@@ -9,57 +11,75 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from canvas import Batch, Task
+from canvas import Batch
 from controls import SCORES, ranked
 from ladder import CLASSES, Classifier, middle
 from macs import Counts
 from torch import Tensor
+from training import Moment
 
+from evonet import seeds
 from evonet.genome import Genome
 from evonet.genome.text import load
 from evonet.network import Network, build, initialise
 from evonet.network.choosing import choose
-from evonet.network.looking import Looked, Pick, Picked, Question
+from evonet.network.looking import Pick, Picked, Question
 from evonet.plan import expand
+from evonet.training.clutter import Canvas
+from evonet.training.looking import phase
+from evonet.training.picks import Noisy, Sampled
 
-SELECTORS = ("learned", "learned@box", *SCORES)
+LEARNED = ("learned", "learned-noisy", "learned-sampled")
+SELECTORS = (*LEARNED, *(f"{name}@box" for name in LEARNED), *SCORES)
 
 
 class Saccade(Classifier):
     """A network of a genome; its cells are its own glance's, or those of a control at the same budget."""
 
-    def __init__(self, network: Network, selector: str) -> None:
+    def __init__(self, network: Network, selector: str, seed: int) -> None:
         super().__init__()
         at = network.plan.saccade
         assert at is not None
-        self.network, self.at, self.selector = network, at, selector
-        # Looks of one class without memory have shapes that do not depend on what is seen.
-        self.capturable = at.classes == 1 and not at.fixations and at.route != "threshold"
+        self.network, self.at, self.seed = network, at, seed
+        self.selector, _, located = selector.partition("@")
+        self.located = bool(located)
+        # Looks of one class without memory have shapes that do not depend on what is seen, and a control has no noise.
+        plain = at.classes == 1 and not at.fixations and at.route != "threshold"
+        self.capturable = plain and self.selector not in LEARNED[1:]
 
     def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:
-        return self._looked(images, boxes, halt=True)[0]
+        return self.network.look(images, pick=self._control(images, boxes))[0]
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Of the task, through the weights of the chosen cells; @box: and of the cell with the middle of the box."""
-        logits, looked = self._looked(batch.images, batch.boxes, halt=False)
+    def loss(self, batch: Batch, at: Moment | None = None) -> Tensor:
+        """Of the task; @box: and of the cell with the middle of the box, less and less (`phase`)."""
+        now = phase(at.step / at.steps) if at else phase(1.0)
+        pick = self._control(batch.images, batch.boxes) or self._noise(at, noisy=now.noise)
+        logits, looked = self.network.look(batch.images, pick=pick, halt=False)
         loss = F.cross_entropy(logits, batch.labels)
-        if self.selector != "learned@box":
+        if not self.located:
             return loss
         where = looked.scores.logsumexp(1)
-        return loss + F.cross_entropy(where.flatten(1), middle(batch, rows=where.shape[1], columns=where.shape[2]))
+        place = middle(batch, rows=where.shape[1], columns=where.shape[2])
+        return loss + now.location * F.cross_entropy(where.flatten(1), place)
 
     def counts(self) -> Counts:
         """The plan's own: glance, halo and every fixation included."""
         costs = self.network.plan.costs
         return Counts(costs.macs, costs.weights, len(self.network.plan.stages), costs.neurons)
 
-    def _looked(self, images: Tensor, boxes: Tensor | None, *, halt: bool) -> tuple[Tensor, Looked]:
-        if self.selector.startswith("learned"):
-            return self.network.look(images, halt=halt)
+    def _control(self, images: Tensor, boxes: Tensor | None) -> Pick | None:
+        """None for a glance that chooses itself."""
+        if self.selector in LEARNED:
+            return None
         if boxes is None:
             raise ValueError(f"selector {self.selector!r} came without boxes, expected (B, 4)")
-        scores = ranked(SCORES[self.selector](images, boxes, self.at.cell))
-        return self.network.look(images, pick=controlled(scores), halt=halt)
+        return controlled(ranked(SCORES[self.selector](images, boxes, self.at.cell)))
+
+    def _noise(self, at: Moment | None, *, noisy: bool) -> Pick | None:
+        if at is None or not noisy or self.selector == "learned":
+            return None
+        key = seeds.key("saccades", "pick", self.seed, at.step)
+        return Sampled(key) if self.selector == "learned-sampled" else Noisy(key, 1.0)
 
 
 def controlled(scores: Tensor) -> Pick:
@@ -88,10 +108,10 @@ def saccade(genome: Genome, selector: str, *, side: int, seed: int) -> Saccade:
     with torch.no_grad():
         for parameter, drawn in zip(network.weights, initialise(plan, seed), strict=True):
             parameter.copy_(drawn)
-    return Saccade(network, selector)
+    return Saccade(network, selector, seed)
 
 
-def saccade_of(name: str, task: Task, seed: int) -> Saccade:
+def saccade_of(name: str, task: Canvas, seed: int) -> Saccade:
     """`saccade:GENOME.toml:SELECTOR`, as jobs name it. Raises ValueError where it is not of that form."""
     parts = name.split(":")
     if len(parts) != 3:

@@ -1,37 +1,32 @@
-"""Cluttered canvases, composed on the device that trains: the one seam between this benchmark and the data.
+"""Canvases by number, on the device that trains: the one seam between this benchmark and `evonet.training`.
 
-A canvas is a function of (key, index): the digit, its place, and the pieces of other digits around it, put together by
-maximum (Mnih et al. 2014, "Recurrent models of visual attention", section 4.1). No state and no host synchronisation,
-so that a step of training, its batch included, can be captured in a CUDA graph.
+The canvas of a number is a function of (task, split, seed, number): no state and no host synchronisation, so that a
+step of training, its batch included, can be captured in a CUDA graph. Held-out canvases are those that `evonet eval
+--data clutter:SIDE` measures.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
-import torch
 from torch import Tensor
 
 from evonet import seeds
-from evonet.training.sources import read_named_idx
+from evonet.errors import DataError
+from evonet.training.batches import images_of
+from evonet.training.canvases import canvases
+from evonet.training.clutter import Canvas, canvas_of
+from evonet.training.corruptions import TRAINING, corrupt
+from evonet.training.data import load_data
+from evonet.training.draws import high, words
 
-DIGIT, PIECE = 28, 8  # pixels
-HELD = 5_000  # of the 60,000 training digits, the last: validation
-DENSITY = 8e-4  # pieces a pixel, that of the published 100x100 task
-PUBLISHED = {60: 4, 100: 8}
-SIDES = range(32, 2049)
-SPLITS = ("train", "validation", "test")
-Split = str
-
-_GOLDEN, _FIRST, _SECOND = (
-    word - 2**64 for word in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-)  # splitmix64's, as signed integers
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class Batch(NamedTuple):
-    """Images (B, 1, side, side) in [0, 1], labels (B,), and the digits' ink as boxes (B, 4): y0, x0, y1, x1."""
+    """Images (B, 1, side, side) in [0, 1], labels (B,), the digits' ink as boxes (B, 4): y0, x0, y1, x1, half open."""
 
     images: Tensor
     labels: Tensor
@@ -39,115 +34,84 @@ class Batch(NamedTuple):
 
 
 class Digits(NamedTuple):
-    """Images (N, 28, 28) uint8, labels (N,) int64, and the box of each image's ink (N, 4), ends exclusive."""
+    """Images (N, 1, 28, 28) uint8 and labels (N,) int64 of a split."""
 
     images: Tensor
     labels: Tensor
-    boxes: Tensor
 
 
-@dataclass(frozen=True)
-class Task:
-    """`clutter:SIDE`. Its test set is smaller where a canvas is large."""
+class Numbered(Protocol):
+    """Canvases by number."""
 
-    side: int
-    pieces: int
-
-    @property
-    def tested(self) -> int:
-        """Canvases of the test set: a standard error of 0.1 points at 1 % error, 0.3 points at 1024."""
-        return 1_000 if self.side >= 1024 else 10_000
+    def at(self, numbers: Tensor) -> Batch:
+        """The canvases of `numbers` (B,) int64, on the device of the digits."""
+        ...
 
 
-def task_of(spec: str) -> Task:
-    """Raises ValueError unless `spec` is clutter:SIDE with a side of 32..2048."""
-    kind, _, side = spec.partition(":")
-    if kind != "clutter" or not side.isdecimal() or int(side) not in SIDES:
-        raise ValueError(f"task {spec!r}, expected clutter:SIDE with SIDE in {SIDES[0]}..{SIDES[-1]}")
-    return Task(int(side), PUBLISHED.get(int(side), round(DENSITY * int(side) ** 2)))
+def task_of(spec: str) -> Canvas:
+    """Raises ValueError unless `spec` is clutter:SIDE or clutter:SIDE:ink."""
+    kind, _, rest = spec.partition(":")
+    if kind != "clutter":
+        raise ValueError(f"task {spec!r}, expected clutter:SIDE or clutter:SIDE:ink")
+    try:
+        return canvas_of(rest)
+    except DataError as error:
+        raise ValueError(str(error)) from None
+
+
+def held_out(task: Canvas) -> int:
+    """Canvases of the test set: a standard error of 0.1 points at 1 % error; of 0.3 points at 1024."""
+    return 1_000 if task.side >= 1024 else 10_000
 
 
 def read_digits(data_dir: Path | None, device: str) -> dict[Split, Digits]:
     """MNIST by split. Raises DataError where its files are not there."""
-    source = read_named_idx("mnist", data_dir)
-    images, labels = torch.from_numpy(source.images[:, 0].copy()), torch.from_numpy(source.labels.copy()).long()
-    test = len(labels) - source.own_test
-    parts = slice(0, test - HELD), slice(test - HELD, test), slice(test, None)
-    return {name: digits_of(images[p].to(device), labels[p].to(device)) for name, p in zip(SPLITS, parts, strict=True)}
+    data = load_data("mnist", data_dir)
+    found = {split: images_of(data, split, device) for split in SPLITS}
+    return {split: Digits(images.images, images.labels) for split, images in found.items()}
 
 
-def digits_of(images: Tensor, labels: Tensor) -> Digits:
-    """The digits with the boxes of their ink; an image without ink has the whole of it for a box."""
-    ink = images > 0
-    sides = [_extent(ink.any(dim=axis)) for axis in (2, 1)]  # rows, then columns
-    return Digits(images, labels, torch.stack([sides[0][0], sides[1][0], sides[0][1], sides[1][1]], dim=1))
+class Fresh:
+    """The endless sequence of a training's canvases, named by its seed."""
+
+    def __init__(self, spec: str, digits: Digits, seed: int) -> None:
+        self.task, self.digits = task_of(spec), digits
+        self.key = seeds.key("saccades", spec, seed)
+
+    def at(self, numbers: Tensor) -> Batch:
+        drawn = high(words(numbers, seeds.key(self.key, "digit")), len(self.digits.labels))
+        return _batch(self.task, self.digits, drawn, numbers, self.key)
 
 
-def _extent(line: Tensor) -> tuple[Tensor, Tensor]:
-    """First and one past the last place of each row (N, L) that is true; 0 and L where none is."""
-    first = line.int().argmax(dim=1)
-    last = line.shape[1] - line.flip(1).int().argmax(dim=1)
-    return first, last
+class Mixed:
+    """Of every four canvases of another sequence one as it is, the others under one training corruption each.
+
+    A canvas's corruption is a function of its number, so this can be captured too.
+    """
+
+    def __init__(self, canvases: Fresh) -> None:
+        self.canvases = canvases
+
+    def at(self, numbers: Tensor) -> Batch:
+        batch = self.canvases.at(numbers)
+        images, every = batch.images.clone(), 1 + len(TRAINING)
+        for place, name in enumerate(TRAINING, start=1):
+            some = slice(place, None, every)
+            images[some] = corrupt(batch.images[some], name, self.canvases.key, numbers[some])
+        return batch._replace(images=images)
 
 
-class Canvases:
-    """The endless sequence of canvases of one task, split and key."""
+class Fixed:
+    """A held-out split's canvases: number i shows digit i, for ever in the same place among the same clutter."""
 
-    def __init__(self, task: Task, digits: Digits, *parts: int | str, fresh: bool) -> None:
-        """`parts` name the sequence. `fresh`: digits are drawn; otherwise canvas i shows digit i."""
-        self.task, self.digits, self.fresh, self.key = task, digits, fresh, seeds.key("canvas", *parts)
+    def __init__(self, spec: str, digits: Digits, split: Split) -> None:
+        self.task, self.digits = task_of(spec), digits
+        self.key = seeds.key("canvases", self.task.name, split)  # as `images_of` names them
 
-    def at(self, index: Tensor) -> Batch:
-        """The canvases of the numbers `index` (B,) int64, on the device of the digits."""
-        side, pieces = self.task.side, self.task.pieces
-        words = _words(index, 3 + 5 * pieces, self.key)
-        count = len(self.digits.labels)
-        digit = _below(words[:, 0], count) if self.fresh else index % count
-        corner = _below(words[:, 1:3], side - DIGIT + 1)
-        drawn = words[:, 3:].unflatten(1, (pieces, 5))
-        cut, place = _below(drawn[..., 1:3], DIGIT - PIECE + 1), _below(drawn[..., 3:5], side - PIECE + 1)
-        flat = torch.zeros(len(index), side * side, dtype=torch.int32, device=index.device)
-        windows = (
-            (self.digits.images[digit].flatten(1), _window(corner[:, None], DIGIT, side)),
-            (self._pieces(_below(drawn[..., 0], count), cut), _window(place, PIECE, side)),
-        )
-        for values, places in windows:  # the maximum does not depend on the order, so neither do the bits
-            flat.scatter_reduce_(1, places, values.int(), "amax")
-        images = flat.view(-1, 1, side, side).float().div_(255)
-        return Batch(images, self.digits.labels[digit], self.digits.boxes[digit] + corner.repeat(1, 2))
-
-    def _pieces(self, digit: Tensor, cut: Tensor) -> Tensor:
-        """The 8x8 pieces at `cut` (B, P, 2) of the digits (B, P), as (B, P * 64)."""
-        flat = self.digits.images.view(-1)
-        inside = _window(cut, PIECE, DIGIT).unflatten(1, (cut.shape[1], -1))
-        return flat[digit[..., None] * DIGIT**2 + inside].flatten(1)
+    def at(self, numbers: Tensor) -> Batch:
+        return _batch(self.task, self.digits, numbers % len(self.digits.labels), numbers, self.key)
 
 
-def _window(corner: Tensor, size: int, side: int) -> Tensor:
-    """Flat places in a side x side image of the windows at `corner` (B, P, 2): (B, P * size * size)."""
-    steps = torch.arange(size, device=corner.device)
-    rows, columns = corner[..., 0, None] + steps, corner[..., 1, None] + steps
-    return (rows[..., :, None] * side + columns[..., None, :]).flatten(1)
-
-
-def _words(index: Tensor, count: int, key: int) -> Tensor:
-    """Uniform 64-bit words (B, count), a function of key, index and place: splitmix64, keyed twice."""
-    start = mix(index + key)
-    return mix(start[:, None] + torch.arange(count, device=index.device) * _GOLDEN)
-
-
-def mix(z: Tensor) -> Tensor:
-    """splitmix64's output function on int64 (Steele, Lea, Flood 2014): the same bits on every device."""
-    z = (z ^ _shift(z, 30)) * _FIRST
-    z = (z ^ _shift(z, 27)) * _SECOND
-    return z ^ _shift(z, 31)
-
-
-def _shift(z: Tensor, by: int) -> Tensor:
-    """To the right, zeros coming in: torch's own shift repeats the sign."""
-    return (z >> by) & (2 ** (64 - by) - 1)
-
-
-def _below(words: Tensor, bound: int) -> Tensor:
-    """Uniform integers in [0, bound), of the upper 31 bits; the bias is below bound / 2**31."""
-    return (_shift(words, 33) * bound) >> 31
+def _batch(task: Canvas, digits: Digits, shown: Tensor, numbers: Tensor, key: int) -> Batch:
+    scene = canvases(digits.images, digits.labels, shown, canvas=task, key=key, numbers=numbers)
+    return Batch(scene.images.float().div_(255), scene.labels, scene.boxes)

@@ -9,13 +9,12 @@ from statistics import quantiles
 from typing import Any
 
 import torch
-from canvas import Canvases, Digits, task_of
+from canvas import Digits, Fixed, Split, task_of
 from evaluating import trained
 from jobs import append, finished, lines
 from ladder import LADDER, folded
 from models import CROP, counts_of, model_of
 from results import rows
-from scheduler import fixed
 from torch import nn
 
 BATCHES, THREADS = (1, 64), (1, 2)
@@ -26,7 +25,7 @@ MANY = 1_500_000_000  # MACs of a batch from which ten rounds are enough
 
 def clock(
     out: Path,
-    digits: dict[str, Digits],
+    digits: dict[Split, Digits],
     *,
     tasks: Sequence[str],
     threads: Sequence[int] = THREADS,
@@ -61,11 +60,17 @@ def candidates(out: Path, task: str, *, untrained: bool) -> dict[str, nn.Module]
 
 
 def _together(
-    out: Path, digits: dict[str, Digits], task: str, models: dict[str, nn.Module], batch: int, threads: int, rounds: int
+    out: Path,
+    digits: dict[Split, Digits],
+    task: str,
+    models: dict[str, nn.Module],
+    batch: int,
+    threads: int,
+    rounds: int,
 ) -> None:
     side = task_of(task).side
     size = max(1, min(batch, LARGEST // side**2))
-    shown = Canvases.at(fixed(task, digits, "test"), torch.arange(size))
+    shown = Fixed(task, digits["test"], "test").at(torch.arange(size))
     macs = {name: counts_of(name, task_of(task)).macs for name in models}
     works = {name: _work(model, shown.images, shown.boxes) for name, model in models.items()}
     for name, times in interleaved(works, rounds=rounds, few={n for n in macs if macs[n] * size > MANY}).items():

@@ -6,19 +6,20 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from canvas import mix
 from ladder import padded
 from torch import Tensor
+
+from evonet.training.draws import words
 
 
 def random_scores(images: Tensor, boxes: Tensor, cell: int) -> Tensor:
     """Noise (B, rows, columns) that is a function of the image: the same cells whenever it is shown, without state."""
     del boxes
     rows, columns = (-(-side // cell) for side in images.shape[2:])
-    numbers = torch.arange(images[0].numel(), device=images.device) + 1  # the word of 0 is 0: a pixel would not count
-    content = ((images.flatten(1) * 255).round().long() * mix(numbers)).sum(1)
-    words = mix(content[:, None] + mix(torch.arange(rows * columns, device=images.device)))
-    return (words >> 40).float().view(-1, rows, columns)
+    factors = words(torch.arange(images[0].numel(), device=images.device), 0)
+    content = ((images.flatten(1) * 255).round().long() * factors).sum(1)
+    noise = words(torch.arange(rows * columns, device=images.device), content[:, None])
+    return (noise >> 40).float().view(-1, rows, columns)
 
 
 def centre_scores(images: Tensor, boxes: Tensor, cell: int) -> Tensor:

@@ -11,12 +11,14 @@ import matplotlib.pyplot as plt
 from clock import milliseconds
 from jobs import finished
 from matplotlib.axes import Axes
-from results import Point, Row, frontier, is_dense, rows, side_of
+from results import Point, Row, frontier, is_dense, is_mixed, rows, side_of
 
 
 def draw(out: Path, path: Path, *, batch: int = 1, threads: int = 1) -> None:
     """Raises ValueError where nothing has been trained."""
-    found = [row for row in rows(finished(out).values()) if not row.model.startswith("glance-")]
+    found = [
+        row for row in rows(finished(out).values()) if not (row.model.startswith("glance-") or is_mixed(row.model))
+    ]
     tasks = sorted({row.task for row in found}, key=side_of)
     if not tasks:
         raise ValueError(f"{out / 'models.jsonl'}: no trained classifier in it, expected some; train first")

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-from canvas import Batch, Canvases, Digits, task_of
+from canvas import Batch, Digits, Fixed, Split, task_of
 from jobs import append, finished, lines
 from models import counts_of, model_of
 from results import Record, Row, rows
 from safetensors.torch import load_file
-from scheduler import fixed
 from torch import Tensor, nn
 from training import chunk_of, measure
 
-from evonet import seeds
+from evonet.training.corruptions import TESTING, corrupt
 
 SIDES = (60, 100, 256, 1024)
 TESTED = 1_000  # canvases of each size or corruption
@@ -43,7 +41,7 @@ def classifiers(out: Path) -> Iterator[tuple[Row, Record]]:
             yield from ((row, record) for record in row.records)
 
 
-def sizes(out: Path, digits: dict[str, Digits], device: str, *, tested: int = TESTED) -> None:
+def sizes(out: Path, digits: dict[Split, Digits], device: str, *, tested: int = TESTED) -> None:
     """Test networks trained at 100 and 256 at every size; one line each in OUT/sizes.jsonl."""
     done = {(line["name"], line["side"]) for line in lines(out / "sizes.jsonl")}
     for row, record in classifiers(out):
@@ -51,7 +49,7 @@ def sizes(out: Path, digits: dict[str, Digits], device: str, *, tested: int = TE
             if task_of(row.task).side not in TRAINED or (record["name"], side) in done:
                 continue
             model, task = trained(record, out, side=side).to(device), f"clutter:{side}"
-            canvases = fixed(task, digits, "test")
+            canvases = Fixed(task, digits["test"], "test")
             found = measure(model, canvases, tested, chunk=chunk_of(side, device), device=device)
             macs = counts_of(row.model, task_of(task)).macs
             line = {"name": record["name"], "side": side, "count": tested, "macs": macs, **found}
@@ -60,31 +58,24 @@ def sizes(out: Path, digits: dict[str, Digits], device: str, *, tested: int = TE
 
 
 class Corrupted:
-    """Canvases as a corruption leaves them; a canvas is damaged in the same way whenever it is shown."""
+    """Canvases as a corruption leaves them: those that `evonet eval --corruption` measures."""
 
-    def __init__(self, canvases: Canvases, corruption: str) -> None:
+    def __init__(self, canvases: Fixed, corruption: str) -> None:
         self.canvases, self.corruption = canvases, corruption
 
-    def at(self, index: Tensor) -> Batch:
-        from evonet.training.corruptions import corrupt
-
-        batch = self.canvases.at(index)
-        key = seeds.key("saccades", self.corruption, int(index[0]))
-        return batch._replace(images=corrupt(batch.images, self.corruption, key))
+    def at(self, numbers: Tensor) -> Batch:
+        batch = self.canvases.at(numbers)
+        return batch._replace(images=corrupt(batch.images, self.corruption, numbers=numbers))
 
 
-def corrupted(out: Path, digits: dict[str, Digits], device: str, *, tested: int = TESTED) -> None:
-    """Test networks trained on clutter:100 under the 15 corruptions; one line each in OUT/corrupted.jsonl."""
-    from evonet.training.corruptions import TESTING
-
+def corrupted(out: Path, digits: dict[Split, Digits], device: str, *, tested: int = TESTED) -> None:
+    """Test networks trained on clutter:100 under the corruptions for testing; a line each in OUT/corrupted.jsonl."""
     done = {(line["name"], line["corruption"]) for line in lines(out / "corrupted.jsonl")}
     for row, record in classifiers(out):
         for corruption in TESTING if row.task == "clutter:100" else ():
             if (record["name"], corruption) in done:
                 continue
-            canvases = Corrupted(fixed(row.task, digits, "test"), corruption)
-            with torch.no_grad():
-                model = trained(record, out).to(device)
-                found = measure(model, canvases, tested, chunk=100, device=device)  # type: ignore[arg-type]
+            canvases = Corrupted(Fixed(row.task, digits["test"], "test"), corruption)
+            found = measure(trained(record, out).to(device), canvases, tested, chunk=100, device=device)
             append(out / "corrupted.jsonl", {"name": record["name"], "corruption": corruption, **found})
         print(record["name"], flush=True)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from canvas import Batch
 from ladder import layer, location_loss, middle, padded
 from torch import Tensor, nn
+from training import Moment
 
 DOWNS, CELLS, LOOKS = (2, 4, 8, 16), (8, 16), (1, 2, 4)
 WIDTH = 16
@@ -40,7 +41,8 @@ class Glance(nn.Module):
         found: Tensor = self.layers(F.avg_pool2d(padded(images, self.cell), self.down))
         return found[:, 0]
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch, at: Moment | None = None) -> Tensor:
+        del at
         return location_loss(self(batch.images), self._whole(batch))
 
     def misses(self, batch: Batch) -> dict[str, Tensor]:

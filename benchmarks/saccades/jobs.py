@@ -10,15 +10,16 @@ from typing import Any, NamedTuple
 
 from canvas import task_of
 from glance import CELLS, DOWNS
-from models import rungs
+from models import MIXED, rungs
 
 TASKS = ("clutter:100", "clutter:256", "clutter:60")
 RATES = (0.002, 0.008)  # the learning rates that every model is given; validation chooses
 STEPS = {60: 6000, 100: 6000, 256: 3000}
 BATCH = {60: 128, 100: 128, 256: 128}
 GLANCE_STEPS = 1500
-PARTS = ("glance", "ladder", "box")
+PARTS = ("glance", "ladder", "box", "mixed")
 BOXED = ("stride2", "pool2", "pool4")  # rungs that are trained with the boxes, too
+CORRUPTED = ("pool4-narrow", "stride2-narrow", "pool4", "stride2", "blob-crop", "pool2")  # and with corruptions
 
 
 class Job(NamedTuple):
@@ -34,7 +35,7 @@ class Job(NamedTuple):
     @property
     def name(self) -> str:
         parts = (self.task, self.model, f"{self.lr or 0:g}", str(self.seed), str(self.steps))
-        return "_".join("".join(c if c.isalnum() or c in "+-.@" else "-" for c in part) for part in parts)
+        return "_".join("".join(c if c.isalnum() or c in "+-.@~" else "-" for c in part) for part in parts)
 
 
 def jobs_of(parts: Sequence[str], tasks: Sequence[str], seeds: int) -> Iterator[Job]:
@@ -71,10 +72,15 @@ def first(measured: Mapping[str, float]) -> float:
 
 
 def models_of(part: str, task: str) -> list[str]:
+    """The names of a part's models; mixed is for clutter:100 alone."""
     if part == "glance":
         return [f"glance-{d}-{cell}" for d in DOWNS for cell in CELLS if cell >= d]
     names = rungs(task_of(task))
-    return names if part == "ladder" else [f"{name}@box" for name in BOXED if name in names]
+    if part == "box":
+        return [f"{name}@box" for name in BOXED if name in names]
+    if part == "mixed":
+        return [name + MIXED for name in CORRUPTED if name in names and task == "clutter:100"]
+    return names
 
 
 def read_plan(path: Path) -> list[Job]:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from canvas import Batch
 from torch import Tensor, nn
+from training import Moment
 
 CLASSES = 10
 
@@ -64,7 +65,8 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:
         raise NotImplementedError
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch, at: Moment | None = None) -> Tensor:
+        del at
         return F.cross_entropy(self(batch.images, batch.boxes), batch.labels)
 
     def misses(self, batch: Batch) -> dict[str, Tensor]:
@@ -89,7 +91,8 @@ class Cnn(Classifier):
         del boxes
         return self._answer(self._map(images))
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch, at: Moment | None = None) -> Tensor:
+        del at
         found = self._map(batch.images)
         loss = F.cross_entropy(self._answer(found), batch.labels)
         return loss if self.where is None else loss + location_loss(self.where(found)[:, 0], batch)

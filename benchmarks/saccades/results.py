@@ -10,6 +10,7 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 from jobs import first
+from models import MIXED
 
 Record = Mapping[str, Any]
 KEY = "error"
@@ -60,12 +61,22 @@ def _row(task: str, model: str, group: Sequence[Record]) -> Row:
 
 
 def side_of(task: str) -> int:
-    return int(task.partition(":")[2])
+    return int(task.split(":")[1])
 
 
 def is_dense(model: str) -> bool:
     """Whether a model is one of the ladder's or a rival, trained without boxes."""
     return not model.startswith(("saccade:", "glance-")) and "@" not in model
+
+
+def is_learned(model: str) -> bool:
+    """Whether a model is a saccade network that chooses its cells itself, trained without boxes."""
+    return model.startswith("saccade:") and model.split(":")[2].startswith("learned") and "@" not in model
+
+
+def is_mixed(model: str) -> bool:
+    """Whether a model is trained with corrupted canvases, too."""
+    return model.endswith(MIXED)
 
 
 class Point(NamedTuple):

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from canvas import Canvases, Digits, task_of
+from canvas import SPLITS, Digits, Fixed, Fresh, Mixed, Numbered, Split, held_out, task_of
 from jobs import Job, append, finished, lines, resolved
-from models import counts_of, model_of
+from models import MIXED, counts_of, model_of
 from safetensors.torch import save_file
 from training import Training, chunk_of, measure
 
@@ -66,11 +66,13 @@ def give_up(out: Path, owner: int | None = None) -> None:
 class Lane:
     """A job under way."""
 
-    def __init__(self, job: Job, digits: dict[str, Digits], device: str, *, tested: int | None) -> None:
-        """`tested`: canvases of validation and test; None is all of them."""
-        self.job, self.digits, self.device, self.tested = job, digits, device, tested
+    def __init__(self, job: Job, digits: dict[Split, Digits], device: str, *, few: int | None) -> None:
+        """`few`: canvases of validation and test; None is all of them."""
+        self.job, self.digits, self.device, self.few = job, digits, device, few
         self.task, self.started = task_of(job.task), time.monotonic()
-        fresh = Canvases(self.task, digits["train"], job.task, "train", job.seed, fresh=True)
+        fresh: Numbered = Fresh(job.task, digits["train"], job.seed)
+        if job.model.endswith(MIXED):
+            fresh = Mixed(fresh)
         model = model_of(job.model, self.task, job.seed)
         assert job.lr is not None  # `claim` resolves it
         self.training = Training(model, fresh, steps=job.steps, batch=job.batch, lr=job.lr, device=device)
@@ -78,7 +80,7 @@ class Lane:
     def record(self) -> dict[str, Any]:
         """What is known of the finished training."""
         with self.training.lane():
-            found = {split: self._measured(split) for split in ("validation", "test")}
+            found = {split: self._measured(split) for split in SPLITS[1:]}
         seconds = time.monotonic() - self.started  # of all lanes of this process
         counts = counts_of(self.job.model, self.task)
         return {
@@ -93,31 +95,27 @@ class Lane:
             "torch": torch.__version__,
         }
 
-    def _measured(self, split: str) -> dict[str, float]:
-        count = self.tested or (self.task.tested if split == "test" else min(VALIDATED, self.task.tested))
+    def _measured(self, split: Split) -> dict[str, float]:
+        whole = held_out(self.task)
+        count = self.few or (whole if split == "test" else min(VALIDATED, whole))
         return measure(
             self.training.model,
-            fixed(self.job.task, self.digits, split),
+            Fixed(self.job.task, self.digits[split], split),
             count,
             chunk=chunk_of(self.task.side, self.device),
             device=self.device,
         )
 
 
-def fixed(task: str, digits: dict[str, Digits], split: str) -> Canvases:
-    """The canvases of a held-out split: canvas i shows its digit i, always at the same place."""
-    return Canvases(task_of(task), digits[split], task, split, fresh=False)
-
-
 def work(
-    jobs: Sequence[Job], out: Path, digits: dict[str, Digits], device: str, *, lanes: int, tested: int | None
+    jobs: Sequence[Job], out: Path, digits: dict[Split, Digits], device: str, *, lanes: int, few: int | None
 ) -> bool:
     """Train until nothing is left to claim, `lanes` jobs in turn. False: broken off after failures in a row."""
     running: list[Lane] = []
     failures = 0
     while failures < IN_A_ROW:
         while len(running) < lanes and (job := claim(jobs, out)):
-            running.extend(_started(job, out, digits, device, tested))
+            running.extend(_started(job, out, digits, device, few))
         if not running:
             return True
         for lane in list(running):
@@ -143,9 +141,9 @@ def keep(lane: Lane, out: Path) -> None:
     print(lane.job.name, record["validation"], f"{record['seconds']} s", flush=True)
 
 
-def _started(job: Job, out: Path, digits: dict[str, Digits], device: str, tested: int | None) -> Iterator[Lane]:
+def _started(job: Job, out: Path, digits: dict[Split, Digits], device: str, few: int | None) -> Iterator[Lane]:
     try:
-        yield Lane(job, digits, device, tested=tested)
+        yield Lane(job, digits, device, few=few)
     except Exception as error:
         _fail(job, out, error)
 

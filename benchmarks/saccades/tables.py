@@ -11,7 +11,7 @@ from evaluating import SIDES
 from glance import LOOKS
 from jobs import finished, lines
 from predictions import DATE, MACS, SPEEDUP, WORDS
-from results import Point, Row, closed_gap, error_at, frontier, is_dense, rows, side_of
+from results import Point, Row, closed_gap, error_at, frontier, is_dense, is_mixed, rows, side_of
 from verdicts import verdicts
 
 from evonet.twins import estimate
@@ -65,7 +65,7 @@ def errors(task: str, found: Sequence[Row]) -> None:
 
 def points(found: Sequence[Row]) -> list[Point]:
     """The ladder's and the rivals' test errors over MACs."""
-    return [Point(row.macs, row.mean(), row.model) for row in found if is_dense(row.model)]
+    return [Point(row.macs, row.mean(), row.model) for row in found if is_dense(row.model) and not is_mixed(row.model)]
 
 
 def glances(found: Sequence[Row]) -> None:
@@ -87,7 +87,7 @@ def controls(found: Sequence[Row]) -> None:
     """Every saccade network beside its controls, and beside the ladder at equal MACs."""
     groups: dict[tuple[str, str], dict[str, Row]] = {}
     for row in found:
-        if row.model.startswith("saccade:"):
+        if row.model.startswith("saccade:") and not is_mixed(row.model):
             _, genome, selector = row.model.split(":")
             groups.setdefault((row.task, genome), {})[selector] = row
     if not groups:

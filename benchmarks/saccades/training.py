@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from math import pi
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from canvas import Canvases
+from canvas import Numbered
 from torch import Tensor, nn
 
 WARMUP = 0.05  # share of the steps over which the learning rate rises
@@ -17,10 +17,17 @@ WEIGHT_DECAY = 0.01
 EAGER = 5  # steps before the capture: cuDNN tries its algorithms, the optimiser makes its state
 
 
+class Moment(NamedTuple):
+    """Where a training is, for losses that change on the way. In a captured graph it stays what it was."""
+
+    step: int
+    steps: int
+
+
 class Training:
     """`advance` it until it is done. Steps are counted on the device, so nothing ever waits for the host."""
 
-    def __init__(self, model: nn.Module, canvases: Canvases, *, steps: int, batch: int, lr: float, device: str) -> None:
+    def __init__(self, model: nn.Module, canvases: Numbered, *, steps: int, batch: int, lr: float, device: str) -> None:
         self.model, self.canvases, self.steps, self.batch, self.lr = model.to(device), canvases, steps, batch, lr
         cuda = device.startswith("cuda")
         self.capture = cuda and bool(model.capturable)
@@ -72,7 +79,7 @@ class Training:
         batch = self.canvases.at(self.number * self.batch + self.offsets)
         self.rate.copy_(self._rate())
         self.optimizer.zero_grad(set_to_none=True)
-        self.model.loss(batch).backward()  # type: ignore[operator]
+        self.model.loss(batch, Moment(self.done, self.steps)).backward()  # type: ignore[operator]
         self.optimizer.step()
         self.number += 1
 
@@ -81,8 +88,8 @@ class Training:
         return self.lr * rising.clamp(max=1) * 0.5 * (1 + torch.cos(pi * self.number / self.steps))
 
 
-def measure(model: nn.Module, canvases: Canvases, count: int, *, chunk: int, device: str) -> dict[str, float]:
-    """The mean of what the model misses over the first `count` canvases, name by name."""
+def measure(model: nn.Module, canvases: Numbered, count: int, *, chunk: int, device: str) -> dict[str, float]:
+    """The mean of what the model misses over canvases 0 to count - 1, name by name."""
     model.eval()
     sums: dict[str, Tensor] = {}
     with torch.no_grad():

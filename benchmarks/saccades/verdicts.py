@@ -11,7 +11,7 @@ from clock import milliseconds
 from glance import CELLS, DOWNS
 from jobs import lines
 from predictions import EFFICIENCY, REACH, RECALL, SPEEDUP, WORDS
-from results import Point, Row, cheapest, error_at, frontier, is_dense, side_of
+from results import Point, Row, cheapest, error_at, frontier, is_dense, is_learned, is_mixed, side_of
 
 Times = dict[tuple[str, str, int, int], float]
 LOOKS = 4  # cells among which the object's has to be
@@ -24,15 +24,17 @@ class Verdict(NamedTuple):
     why: str
 
 
-def verdicts(out: Path, found: Sequence[Row]) -> list[Verdict]:
+def verdicts(out: Path, every: Sequence[Row]) -> list[Verdict]:
+    """Trainings with corrupted canvases count for the corruptions alone."""
     times = milliseconds(out)
+    found = [row for row in every if not is_mixed(row.model)]
     return [
         *(recall(found, task, down) for task in _tasks(found, "glance-") for down in DOWNS),
         bounds(found, "clutter:256"),
         *(reach(found, side) for side in REACH),
         *(speed(found, times, side) for side in SPEEDUP if side != 1024),
         far(out, found, times),
-        corrupted(out, found),
+        corrupted(out, every),
         conversion(found, times),
     ]
 
@@ -76,7 +78,7 @@ def reach(found: Sequence[Row], side: int) -> Verdict:
     """Learned cells against the bar of the table, and against the frontier where the bar is the ladder itself."""
     bar, limit = REACH[side]
     task = f"clutter:{side}"
-    ours = [row for row in found if row.task == task and row.model.endswith(":learned")]
+    ours = [row for row in found if row.task == task and is_learned(row.model)]
     if limit is not None:
         ours = [row for row in ours if row.macs <= limit]
     subject = f"{task}, learned cells"
@@ -97,7 +99,7 @@ def speed(found: Sequence[Row], times: Times, side: int) -> Verdict:
     task = f"clutter:{side}"
     subject = f"wall time on {task}: {WORDS[side]}"
     timed = [row for row in found if row.task == task and (task, row.model, BATCH, THREADS) in times]
-    ours = [row for row in timed if row.model.endswith(":learned")]
+    ours = [row for row in timed if is_learned(row.model)]
     if not ours:
         return Verdict(subject, "not measured", "")
     best = min(ours, key=lambda row: row.mean())
@@ -114,20 +116,20 @@ def far(out: Path, found: Sequence[Row], times: Times) -> Verdict:
     """Trained at 100 or 256, tested at 1024: both errors, and the time of the fastest CNN that is at least as good."""
     subject = f"clutter:1024, trained smaller: {WORDS[1024]}"
     measured = {line["name"]: line["error"] for line in lines(out / "sizes.jsonl") if line["side"] == 1024}
-    points: list[tuple[Point, bool]] = []
+    dense: list[Point] = []
+    ours: list[Point] = []
     for row in found:
         errors = [measured[record["name"]] for record in row.records if record["name"] in measured]
         ms = times.get(("clutter:1024", row.model, BATCH, THREADS))
         if errors and ms is not None:
-            points.append((Point(ms, mean(errors), f"{row.model} of {side_of(row.task)}"), is_dense(row.model)))
-    ours = [point for point, dense in points if not dense and ":learned" in point.model]
+            side = dense if is_dense(row.model) else ours if is_learned(row.model) else []
+            side.append(Point(ms, mean(errors), f"{row.model} of {side_of(row.task)}"))
     if not ours:
         return Verdict(subject, "not measured", "")
     best = min(ours, key=lambda point: point.error)
-    dense_points = [point for point, dense in points if dense]
-    equal = cheapest(dense_points, best.error)
+    equal = cheapest(dense, best.error)
     if equal is None:
-        near = min((point.error for point in dense_points), default=float("nan"))
+        near = min((point.error for point in dense), default=float("nan"))
         return Verdict(subject, "no equal error", f"ours {best.error:.2%}, the best CNN {near:.2%}")
     ratio = equal.cost / best.cost
     answer = "as predicted" if ratio >= SPEEDUP[1024][0] else "not as predicted"
@@ -142,7 +144,9 @@ def corrupted(out: Path, found: Sequence[Row]) -> Verdict:
         by_name.setdefault(line["name"], {})[line["corruption"]] = line["error"]
     pairs = [(row, _means([by_name[r["name"]] for r in row.records if r["name"] in by_name])) for row in found]
     measured = [(row, errors) for row, errors in pairs if errors]
-    ours = [(mean(errors.values()), row, errors) for row, errors in measured if row.model.endswith(":learned")]
+    if mixed := [(row, errors) for row, errors in measured if is_mixed(row.model)]:
+        measured = mixed  # the same corruptions in training on both sides
+    ours = [(mean(errors.values()), row, errors) for row, errors in measured if is_learned(row.model)]
     if not ours:
         return Verdict(subject, "not measured", "")
     error, best, each = min(ours, key=lambda found: found[0])
@@ -162,7 +166,7 @@ def conversion(found: Sequence[Row], times: Times) -> Verdict:
     subject = f"MACs to time at 256: speed-up over the ratio of MACs >= {EFFICIENCY}"
     task = "clutter:256"
     timed = [row for row in found if row.task == task and (task, row.model, BATCH, THREADS) in times]
-    ours = [row for row in timed if row.model.endswith(":learned")]
+    ours = [row for row in timed if is_learned(row.model)]
     dense = [row for row in timed if is_dense(row.model)]
     if not ours or not dense:
         return Verdict(subject, "not measured", "")

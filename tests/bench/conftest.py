@@ -13,10 +13,10 @@ sys.path.insert(0, str(FOLDER))
 @pytest.fixture(scope="session")
 def digits():
     """Forty made-up digits a split: bars whose place and brightness tell the class, with margins of four pixels."""
-    from canvas import SPLITS, digits_of
+    from canvas import SPLITS, Digits
 
     labels = torch.arange(40) % 10
-    images = torch.zeros(40, 28, 28, dtype=torch.uint8)
+    images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
     for image, label in zip(images, labels.tolist(), strict=True):
-        image[4 + label : 14 + label, 4:24] = 100 + 15 * label
-    return {split: digits_of(images, labels) for split in SPLITS}
+        image[0, 4 + label : 14 + label, 4:24] = 100 + 15 * label
+    return {split: Digits(images, labels) for split in SPLITS}

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from canvas import Batch, Canvases, task_of
+from canvas import Batch, Fixed, Fresh
 from controls import SCORES, ink_scores, oracle_scores, ranked
 from glance import Glance, touched
 
 
 @pytest.fixture
 def batch(digits):
-    return Canvases(task_of("clutter:60"), digits["test"], "controls", fresh=False).at(torch.arange(16))
+    return Fixed("clutter:60", digits["test"], "test").at(torch.arange(16))
 
 
 @pytest.mark.parametrize("name", SCORES)
@@ -83,7 +83,7 @@ def test_a_glance_learns_where_the_digit_is(digits):
 
     torch.manual_seed(0)
     glance = Glance(4, 16)
-    canvases = Canvases(task_of("clutter:60"), digits["train"], "glance", fresh=True)
+    canvases = Fresh("clutter:60", digits["train"], 1)
     training = Training(glance, canvases, steps=25, batch=16, lr=0.02, device="cpu")
     before = measure(glance, canvases, 60, chunk=60, device="cpu")
     assert training.advance(25)

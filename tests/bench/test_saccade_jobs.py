@@ -8,7 +8,7 @@ import pytest
 import scheduler
 import torch
 from archive import pack, unpack
-from canvas import Canvases, task_of
+from canvas import Fixed, Fresh
 from evaluating import sizes, trained
 from jobs import RATES, Job, append, finished, jobs_of, lines, read_plan, resolved
 from models import model_of
@@ -25,7 +25,7 @@ def out(tmp_path):
 
 
 def worked(jobs, out, digits, lanes=2):
-    return work(jobs, out, digits, "cpu", lanes=lanes, tested=20)
+    return work(jobs, out, digits, "cpu", lanes=lanes, few=20)
 
 
 def test_finished_jobs_are_recorded_once_and_not_trained_again(out, digits, capsys):
@@ -137,7 +137,7 @@ def test_the_supervisor_restarts_what_crashes_and_ends_at_the_limit(tmp_path):
 
 
 def test_training_in_pieces_is_training_at_once(digits):
-    canvases = Canvases(task_of("clutter:60"), digits["train"], "pieces", fresh=True)
+    canvases = Fresh("clutter:60", digits["train"], 1)
     whole, parts = (
         Training(model_of("stride2-narrow", canvases.task), canvases, steps=12, batch=8, lr=0.01, device="cpu")
         for _ in range(2)
@@ -152,7 +152,7 @@ def test_training_in_pieces_is_training_at_once(digits):
 
 
 def test_the_rate_rises_then_falls_to_nothing(digits):
-    canvases = Canvases(task_of("clutter:60"), digits["train"], "rate", fresh=True)
+    canvases = Fresh("clutter:60", digits["train"], 1)
     training = Training(model_of("pool8-narrow", canvases.task), canvases, steps=1000, batch=1, lr=0.5, device="cpu")
     rates = []
     for step in range(1000):
@@ -169,7 +169,7 @@ def test_the_rate_rises_then_falls_to_nothing(digits):
 def test_weights_come_back_and_are_tested_at_other_sizes(out, digits, capsys):
     worked([JOB._replace(task="clutter:100"), JOB], out, digits)
     record = finished(out)[JOB._replace(task="clutter:100").name]
-    canvases = Canvases(task_of("clutter:100"), digits["test"], "clutter:100", "test", fresh=False)
+    canvases = Fixed("clutter:100", digits["test"], "test")
     assert measure(trained(record, out), canvases, 20, chunk=7, device="cpu") == record["test"]
     sizes(out, digits, "cpu", tested=3)
     found = lines(out / "sizes.jsonl")

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from canvas import Canvases, task_of
+from canvas import Fixed, Fresh, task_of
 from ladder import LADDER, Cnn, Spec, folded, middle
 from macs import count
 from models import CROP, LIMIT, counts_of, model_of, rungs
@@ -114,7 +114,7 @@ def test_a_blob_crop_sees_nothing_outside_its_crop():
 
 
 def test_the_loss_of_the_boxes_reaches_the_features(digits):
-    batch = Canvases(task_of("clutter:60"), digits["train"], "x", fresh=True).at(torch.arange(8))
+    batch = Fresh("clutter:60", digits["train"], 1).at(torch.arange(8))
     torch.manual_seed(0)
     plain, located = Cnn(Spec((4, 8), down=2)), Cnn(Spec((4, 8), down=2), located=True)
     located.load_state_dict(plain.state_dict(), strict=False)
@@ -126,7 +126,7 @@ def test_the_loss_of_the_boxes_reaches_the_features(digits):
 
 
 def test_the_middle_of_a_box_is_the_cell_that_holds_it(digits):
-    batch = Canvases(task_of("clutter:60"), digits["test"], "x", fresh=False).at(torch.arange(30))
+    batch = Fixed("clutter:60", digits["test"], "test").at(torch.arange(30))
     found = middle(batch, rows=6, columns=6)  # cells of ten pixels
     y, x = (batch.boxes[:, :2] + batch.boxes[:, 2:]).div(2, rounding_mode="floor").unbind(1)
     assert torch.equal(found, y // 10 * 6 + x // 10)

@@ -132,6 +132,15 @@ def test_far_sizes_and_corruptions_are_judged_from_their_files(tmp_path):
     assert found["corruptions on clutter:100: no worse in the mean, better in at least half"][0] == "reached"
 
 
+def test_corruptions_are_judged_among_networks_trained_alike(tmp_path):
+    names = ("pool4", "saccade:g.toml:learned", "pool4~mixed", "saccade:g.toml:learned~mixed")
+    found = [record(name, 0.02, task="clutter:100") for name in names]
+    for line, error in zip(found, (0.3, 0.2, 0.10, 0.15), strict=True):
+        append(tmp_path / "corrupted.jsonl", {"name": line["name"], "corruption": "fog", "error": error})
+    answer = answers(tmp_path, found)["corruptions on clutter:100: no worse in the mean, better in at least half"]
+    assert answer == ("not reached", "15.00% against 10.00% (pool4~mixed), better in 0 of 1")
+
+
 def test_the_report_and_the_picture_hold_every_model(tmp_path, capsys):
     prepare(tmp_path)
     found = [
