@@ -154,14 +154,14 @@ def _path(axes: Axes, attended: Attended, image: Array) -> None:
     if attended.fixations:
         for (x0, y0), (x1, y1) in pairwise(centres):
             axes.plot([x0, x1], [y0, y1], color=PATH, linewidth=1.4, zorder=3)
-    outline = [withStroke(linewidth=2.2, foreground="white")]
+
     cells = max(image.shape[1:]) / attended.cell  # along a panel
     size = float(np.clip(0.6 * 72 * PANEL / cells, 4.5, 9))  # points: as the cell allows, but legible
     for look, (x, y) in zip(attended.looks, centres, strict=True):
         axes.plot(x, y, marker="o", markersize=1.55 * size, color=_colour(look.kind), markeredgecolor="white", zorder=4)
         axes.text(
             x, y, str(look.number), ha="center", va="center_baseline", fontsize=size, color=INK, weight="bold",
-            path_effects=outline, zorder=5,
+            path_effects=[withStroke(linewidth=0.24 * size, foreground="white")], zorder=5,
         )  # fmt: skip
     _limits(axes, image)
     order = "in the order of its looks" if attended.fixations else "looks by weight"
