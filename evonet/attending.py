@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -13,7 +13,10 @@ from torch import Tensor
 
 from evonet.errors import DataError, GenomeError, PackageError
 from evonet.evaluation.attention import Attention, Chunk, measure
-from evonet.evaluation.looks import Looked, read_pixels
+from evonet.evaluation.looks import alone, read_pixels
+from evonet.network import Network
+from evonet.network.looking import Looked
+from evonet.plan.types import Eye, SaccadePlan
 from evonet.report.attention import Attended, Look
 from evonet.training.batches import Images, images_of
 from evonet.training.data import DataSet, load_data
@@ -53,10 +56,10 @@ def attention(
 ) -> Attention:
     """The measures over at most so many images of a split, evenly spaced; None: over all. Raises as `attend`."""
     network, found = _opened(package, spec, data_dir, split, where)
-    return measure(network, network.plan.saccade, _chunks(found if images is None else found.sample(images)))
+    return measure(network, _chunks(found if images is None else found.sample(images)))
 
 
-def _opened(package: bytes, spec: str, data_dir: Path | None, split: str, where: str) -> tuple[Any, Images]:
+def _opened(package: bytes, spec: str, data_dir: Path | None, split: str, where: str) -> tuple[Network, Images]:
     from evonet.network import decoded
     from evonet.package import unpack
 
@@ -67,7 +70,7 @@ def _opened(package: bytes, spec: str, data_dir: Path | None, split: str, where:
         network = decoded(unpack(package))
     except PackageError as e:
         raise PackageError(f"{where}: {e}") from e
-    if getattr(network.plan, "saccade", None) is None:
+    if network.plan.saccade is None:
         raise GenomeError(
             f"{where}: the network looks everywhere: it has no saccade gene. "
             f"What it is wired to shows evonet show {where}"
@@ -77,7 +80,7 @@ def _opened(package: bytes, spec: str, data_dir: Path | None, split: str, where:
     return network, images_of(data, cast("Split", split))
 
 
-def _check_shape(network: Any, data: DataSet, spec: str, where: str) -> None:
+def _check_shape(network: Network, data: DataSet, spec: str, where: str) -> None:
     plan = network.plan
     if (data.input, data.classes) != (plan.input, plan.classes):
         wanted, came = (
@@ -94,7 +97,7 @@ def _chunks(images: Images) -> Iterator[Chunk]:
         yield x, labels, None if boxes is None else boxes[place * CHUNK : (place + 1) * CHUNK]
 
 
-def _attended(network: Any, chunk: Chunk, spec: str, split: str, index: int) -> Attended:
+def _attended(network: Network, chunk: Chunk, spec: str, split: str, index: int) -> Attended:
     x, labels, boxes = chunk
     saccade = network.plan.saccade
     with torch.no_grad():

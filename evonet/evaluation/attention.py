@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from evonet.evaluation import faithfulness, looks
-from evonet.evaluation.looks import Grid, Looked, Looking
+from evonet.network import Network
+from evonet.network.looking import Looked
+from evonet.plan.types import SaccadePlan
 
 #: Images (B, C, H, W) in [0, 1], labels (B,), and boxes (B, 4) of the objects where the data know them.
 Chunk = tuple[Tensor, Tensor, Tensor | None]
@@ -30,6 +32,7 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     """Means over images; shares in [0, 1]. What needs the objects' boxes is None where the data have none."""
 
     images: int
+    alone: bool  # whether nothing but the looks' windows reaches an answer: then `changed` is 0 by construction
     accuracy: float
     cells: float  # looked at, per image
     fixations: float  # used, per image; 0 for looks all at once
@@ -48,13 +51,16 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     curves: tuple[Curve, ...]
 
 
-def measure(network: Looking, grid: Grid, chunks: Iterable[Chunk], *, seed: int = 0) -> Attention:
-    """Measure `network`, whose cells are `grid` (its plan's saccade), over `chunks`; all have boxes or none has.
+def measure(network: Network, chunks: Iterable[Chunk], *, seed: int = 0) -> Attention:
+    """Measure `network` over `chunks`; all have boxes or none has.
 
     Noise is drawn by (seed, number of the chunk), so equal chunks give equal measures.
 
-    Raises ValueError if there are no images.
+    Raises ValueError if the network has no saccade gene, or there are no images.
     """
+    grid = network.plan.saccade
+    if grid is None:
+        raise ValueError("the network looks everywhere: its genome has no saccade gene")
     parts = defaultdict[str, list[Tensor]](list)
     with torch.no_grad():
         for number, chunk in enumerate(chunks):
@@ -64,13 +70,14 @@ def measure(network: Looking, grid: Grid, chunks: Iterable[Chunk], *, seed: int 
         raise ValueError("no images, expected at least one")
     whole = {name: torch.cat(values) for name, values in parts.items()}
     means = {name: float(values.double().mean()) for name, values in whole.items() if values.dim() == 1}
-    named = {name: means.get(name) for name in Attention.__struct_fields__ if name not in ("images", "curves")}
+    named = {name: means.get(name) for name in Attention.__struct_fields__ if name not in ("images", "alone", "curves")}
     named["counterfactual"] = float(whole["change"].max())
     curves = tuple(_curve(order, whole) for order in ("weight", "occlusion", "random"))
-    return Attention(images=len(whole["accuracy"]), curves=curves, **named)  # type: ignore[arg-type]
+    alone = looks.alone(network.plan)
+    return Attention(images=len(whole["accuracy"]), alone=alone, curves=curves, **named)  # type: ignore[arg-type]
 
 
-def _measured(network: Looking, grid: Grid, chunk: Chunk, key: tuple[int, int]) -> dict[str, Tensor]:
+def _measured(network: Network, grid: SaccadePlan, chunk: Chunk, key: tuple[int, int]) -> dict[str, Tensor]:
     """Values per image: (B,), of curves (B, points)."""
     x, labels, boxes = chunk
     logits, looked = network.look(x)
@@ -99,7 +106,7 @@ def _measured(network: Looking, grid: Grid, chunk: Chunk, key: tuple[int, int]) 
 
 
 def _objects(
-    network: Looking, grid: Grid, x: Tensor, boxes: Tensor, looked: Looked, key: tuple[int, int]
+    network: Network, grid: SaccadePlan, x: Tensor, boxes: Tensor, looked: Looked, key: tuple[int, int]
 ) -> dict[str, Tensor]:
     """What needs boxes: looks on the object, before and after the clutter has moved."""
     on_box = looks.box_cells(boxes, grid.cell, grid.grid)
@@ -115,7 +122,7 @@ def _objects(
     }
 
 
-def _curves(network: Looking, x: Tensor, looked: Looked, key: tuple[int, int]) -> dict[str, Tensor]:
+def _curves(network: Network, x: Tensor, looked: Looked, key: tuple[int, int]) -> dict[str, Tensor]:
     orders = {
         "weight": faithfulness.by_weight(looked),
         "occlusion": faithfulness.by_occlusion(network, x, looked),

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from evonet import seeds
-from evonet.evaluation.looks import Looked, Looking, covered, read_pixels
+from evonet.evaluation.looks import Shape, covered, read_pixels
+from evonet.network import Network
+from evonet.network.looking import Looked
 
 STEPS = 10  # of a curve: tenths of an image's looks
 
@@ -25,14 +27,14 @@ def noise_like(x: Tensor, *parts: int | str) -> Tensor:
     return _uniform(x.shape, *parts).to(x)
 
 
-def counterfactual(network: Looking, x: Tensor, looked: Looked, noise: Tensor) -> Tensor:
+def counterfactual(network: Network, x: Tensor, looked: Looked, noise: Tensor) -> Tensor:
     """The largest change of any logit, with noise in every pixel that no look could read: float (B,).
 
-    It is 0, bit for bit, for every genome whose looks alone reach the answer (the set form; the conv form over zeros).
-    Why exactly and not nearly: the windows are all that is gathered, so the gathered blocks have the same bits as
-    before; everything after is the same computation, over tensors of the same shapes and thus in the same order of
-    sums. The glance, which did see the noise, is not run. A conv form over *cheap* features fills the cells that were
-    not chosen from the glance's view: there the change is a measurement, not a proof.
+    It is 0, bit for bit, wherever the looks alone reach the answer (`evonet.evaluation.looks.alone`): in the set form,
+    and in the conv form over zeros. Why exactly and not nearly: the windows are all that is gathered, so the gathered
+    blocks have the same bits as before; everything after is the same computation, over tensors of the same shapes and
+    thus in the same order of sums. What the glance makes of the noise chooses nothing, for the selection is held. A
+    conv form over *cheap* features fills the other cells from the glance's: there the change is a measurement.
     A logit that is not finite counts as an infinite change.
     """
     read = read_pixels(network, looked, _shape(x))[:, None]
@@ -40,7 +42,7 @@ def counterfactual(network: Looking, x: Tensor, looked: Looked, noise: Tensor) -
     return change.nan_to_num(nan=torch.inf)
 
 
-def necessity(network: Looking, x: Tensor, looked: Looked, noise: Tensor) -> Tensor:
+def necessity(network: Network, x: Tensor, looked: Looked, noise: Tensor) -> Tensor:
     """The logits with noise in every pixel that was read, and the others as they were: float (B, classes).
 
     Where the answer stays right nonetheless, it does not rest on what was read but on where it was read.
@@ -52,13 +54,14 @@ def necessity(network: Looking, x: Tensor, looked: Looked, noise: Tensor) -> Ten
 def by_weight(looked: Looked) -> Tensor:
     """The rank of each look in its image, the heaviest 0: int64 (N,).
 
-    Looks of equal weight (all those of a conv form) go by the glance's logit of their class, then as they come.
+    Weights sum to one in each fixation. Looks of equal weight go by time, the first first (so does a path of one cell a
+    fixation), then by the glance's logit of their class, then as they come.
     """
     row, column = looked.cell.unbind(1)
-    return _ranks(looked.image, looked.weight, looked.scores[looked.image, looked.kind - 1, row, column])
+    return _ranks(looked.image, looked.weight, -looked.time, looked.scores[looked.image, looked.kind - 1, row, column])
 
 
-def by_occlusion(network: Looking, x: Tensor, looked: Looked) -> Tensor:
+def by_occlusion(network: Network, x: Tensor, looked: Looked) -> Tensor:
     """The rank of each look by how much the answer's probability falls when its window alone is blank: int64 (N,).
 
     Occlusion sensitivity (Zeiler & Fergus 2014, section 4.2), one look at a time: the order that knows the effect,
@@ -81,7 +84,7 @@ def at_random(looked: Looked, *parts: int | str) -> Tensor:
     return _ranks(looked.image, noise_like(looked.weight, "order", *parts))
 
 
-def curves(network: Looking, x: Tensor, looked: Looked, ranks: Tensor, *, steps: int = STEPS) -> tuple[Tensor, Tensor]:
+def curves(network: Network, x: Tensor, looked: Looked, ranks: Tensor, *, steps: int = STEPS) -> tuple[Tensor, Tensor]:
     """Deletion and insertion (Petsiuk et al. 2018, RISE, section 3.4) by windows: float (B, steps + 1) each.
 
     Deletion: the probability of the original answer when the windows of the first 0, 1/steps, ..., 1 of an image's
@@ -134,7 +137,7 @@ def _uniform(shape: Sequence[int], *parts: int | str) -> Tensor:
     return torch.rand(tuple(shape), generator=generator)
 
 
-def _shape(x: Tensor) -> tuple[int, int, int]:
+def _shape(x: Tensor) -> Shape:
     return len(x), x.shape[2], x.shape[3]
 
 

@@ -6,55 +6,31 @@ what the looks are worth is measured in `evonet.evaluation.faithfulness`.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
+from evonet.network import Network
+from evonet.network.looking import Looked
+from evonet.plan.types import INPUT, Plan
 
-class Looked(Protocol):
-    """Where a batch of B images was looked at, N looks together; what `evonet.network.looking.Looked` has."""
-
-    @property
-    def image(self) -> Tensor: ...  # (N,) int64, index in the batch
-    @property
-    def cell(self) -> Tensor: ...  # (N, 2) int64, row and column in the grid
-    @property
-    def kind(self) -> Tensor: ...  # (N,) int64, class 1..K
-    @property
-    def time(self) -> Tensor: ...  # (N,) int64, number of the fixation
-    @property
-    def weight(self) -> Tensor: ...  # (N,) float
-    @property
-    def scores(self) -> Tensor: ...  # (B, K, rows, columns) float
-    @property
-    def answers(self) -> Tensor: ...  # (B, T, classes) float
-    @property
-    def fixations(self) -> Tensor: ...  # (B,) int64
+Shape = tuple[int, int, int]  # of a mask: images, height, width
 
 
-class Grid(Protocol):
-    """The cells of an image, and what is looked for in them."""
+def alone(plan: Plan) -> bool:
+    """Whether nothing of the image but the windows of the looks reaches the answer, once the cells are chosen.
 
-    @property
-    def cell(self) -> int: ...  # side in pixels
-    @property
-    def grid(self) -> tuple[int, int]: ...  # rows, columns
-    @property
-    def classes(self) -> int: ...  # K
-    @property
-    def fixations(self) -> int: ...  # 0: all looks at once
-
-
-class Looking(Protocol):
-    """A network that looks: images (B, C, H, W) in [0, 1] to logits (B, classes), and what they rest on."""
-
-    def look(self, x: Tensor) -> tuple[Tensor, Looked]: ...
-    def answer(self, x: Tensor, looked: Looked) -> Tensor: ...  # the same looks held, whatever the images now are
-    def windows(self, looked: Looked) -> Tensor: ...  # (N, 4) int64: the pixels that a look could read, unclipped
+    Not so where a conv form fills the other cells from the glance's features, or a later sheet reads the image itself.
+    A set has neither (`evonet.genome.looking`). False for a plan without a saccade gene.
+    """
+    if plan.saccade is None:
+        return False
+    later = plan.sheets[plan.saccade.depth : plan.readout.source + 1]
+    reads = any(branch.source == INPUT for sheet in later for branch in sheet.incoming)
+    adds = any(sheet.add_source == INPUT for sheet in later)
+    return plan.saccade.cheap is None and not reads and not adds
 
 
-def covered(boxes: Tensor, image: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def covered(boxes: Tensor, image: Tensor, shape: Shape) -> Tensor:
     """Which pixels lie in any box of their image: bool (B, H, W).
 
     Args:
@@ -74,7 +50,7 @@ def covered(boxes: Tensor, image: Tensor, shape: tuple[int, int, int]) -> Tensor
     return over > 0
 
 
-def read_pixels(network: Looking, looked: Looked, shape: tuple[int, int, int]) -> Tensor:
+def read_pixels(network: Network, looked: Looked, shape: Shape) -> Tensor:
     """The pixels that the looks could read: bool (B, H, W)."""
     return covered(network.windows(looked), looked.image, shape)
 
@@ -128,6 +104,7 @@ def ink_coverage(x: Tensor, boxes: Tensor, read: Tensor) -> Tensor:
 
     Clutter that lies over the box counts as ink of it: a canvas does not say which is which.
     """
-    ink = x.double().sum(1) * covered(boxes, torch.arange(len(x), device=x.device), tuple(read.shape))  # type: ignore[arg-type]
+    shape = len(x), x.shape[2], x.shape[3]
+    ink = x.double().sum(1) * covered(boxes, torch.arange(len(x), device=x.device), shape)
     total = ink.flatten(1).sum(1)
     return (ink * read).flatten(1).sum(1) / total.clamp(min=torch.finfo(torch.float64).tiny)
