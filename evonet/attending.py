@@ -16,8 +16,9 @@ from evonet.evaluation.attention import Attention, Chunk, measure
 from evonet.evaluation.looks import alone, read_pixels
 from evonet.network import Network
 from evonet.network.looking import Looked
+from evonet.plan import Tap
 from evonet.plan.types import Eye, SaccadePlan
-from evonet.report.attention import Attended, Look
+from evonet.report.attention import Attended, Look, Window
 from evonet.training.batches import Images, images_of
 from evonet.training.data import DataSet, load_data
 
@@ -40,7 +41,7 @@ def attend(
         GenomeError: the network has no saccade gene, so it looks everywhere.
         DataError: the data are missing, are not of the network's shape, or have no such split or image.
     """
-    network, images = _opened(package, spec, data_dir, split, where)
+    network, saccade, images = _opened(package, spec, data_dir, split, where)
     for index in indices:
         if not 0 <= index < len(images):
             raise DataError(
@@ -48,18 +49,20 @@ def attend(
             )
     # One image at a time, though that is slower: then a picture is the same in whatever company it is drawn.
     chosen = [(index, next(_chunks(images.take(torch.tensor([index]))))) for index in indices]
-    return [(_attended(network, chunk, spec, split, index), chunk[0][0].numpy()) for index, chunk in chosen]
+    return [(_attended(network, saccade, chunk, spec, split, index), chunk[0][0].numpy()) for index, chunk in chosen]
 
 
 def attention(
     package: bytes, *, spec: str, data_dir: Path | None, split: str, images: int | None, where: str
 ) -> Attention:
     """The measures over at most so many images of a split, evenly spaced; None: over all. Raises as `attend`."""
-    network, found = _opened(package, spec, data_dir, split, where)
+    network, _, found = _opened(package, spec, data_dir, split, where)
     return measure(network, _chunks(found if images is None else found.sample(images)))
 
 
-def _opened(package: bytes, spec: str, data_dir: Path | None, split: str, where: str) -> tuple[Network, Images]:
+def _opened(
+    package: bytes, spec: str, data_dir: Path | None, split: str, where: str
+) -> tuple[Network, SaccadePlan, Images]:
     from evonet.network import decoded
     from evonet.package import unpack
 
@@ -77,7 +80,7 @@ def _opened(package: bytes, spec: str, data_dir: Path | None, split: str, where:
         )
     data = load_data(spec, data_dir)
     _check_shape(network, data, spec, where)
-    return network, images_of(data, cast("Split", split))
+    return network, network.plan.saccade, images_of(data, cast("Split", split))
 
 
 def _check_shape(network: Network, data: DataSet, spec: str, where: str) -> None:
@@ -97,9 +100,8 @@ def _chunks(images: Images) -> Iterator[Chunk]:
         yield x, labels, None if boxes is None else boxes[place * CHUNK : (place + 1) * CHUNK]
 
 
-def _attended(network: Network, chunk: Chunk, spec: str, split: str, index: int) -> Attended:
+def _attended(network: Network, saccade: SaccadePlan, chunk: Chunk, spec: str, split: str, index: int) -> Attended:
     x, labels, boxes = chunk
-    saccade = network.plan.saccade
     with torch.no_grad():
         logits, looked = network.look(x)
         windows = network.windows(looked)
@@ -114,6 +116,8 @@ def _attended(network: Network, chunk: Chunk, spec: str, split: str, index: int)
         label=int(labels[0]),
         answer=answer,
         probability=float(probabilities[-1]),
+        form=saccade.form,
+        alone=alone(network.plan),
         fixations=used,
         cell=saccade.cell,
         grid=saccade.grid,
@@ -122,8 +126,8 @@ def _attended(network: Network, chunk: Chunk, spec: str, split: str, index: int)
         macs=network.plan.costs.macs,
         looks=looks,
         probabilities=tuple(probabilities[: max(1, used)].tolist()),
-        classes=tuple(f"class {k}" for k in range(1, saccade.classes + 1)),
-        box=None if boxes is None else cast("tuple[int, int, int, int]", tuple(boxes[0].tolist())),
+        classes=tuple(f"class {k}: {_motifs(eye)}" for k, eye in enumerate(saccade.eyes, 1)),
+        box=None if boxes is None else cast("Window", tuple(boxes[0].tolist())),
     )
 
 
@@ -136,15 +140,24 @@ def _looks(looked: Looked, windows: Tensor, size: tuple[int, int], *, timed: boo
         strict=True,
     )  # fmt: skip
     ordered = sorted(rows, key=lambda row: (row[0], -row[1], row[2]))
-    first = ordered[0][0] if ordered else 0
     return tuple(
         Look(
             number=number,
-            fixation=time - first + 1 if timed else 0,
+            fixation=time + 1 if timed else 0,
             kind=kind,
             cell=(cell[0], cell[1]),
-            window=(window[0], window[1], window[2], window[3]),
+            window=cast("Window", tuple(window)),
             weight=weight,
         )
         for number, (time, weight, cell, kind, window) in enumerate(ordered, 1)
     )
+
+
+def _motifs(eye: Eye) -> str:
+    """What the sheets of the eye are wired to, one after another: "5x5, 3x3"."""
+    return ", ".join(_extent(sheet.incoming[0].stages[0].taps) for sheet in eye.sheets)
+
+
+def _extent(taps: Sequence[Tap]) -> str:
+    height, width = (max(tap[axis] for tap in taps) - min(tap[axis] for tap in taps) + 1 for axis in (0, 1))
+    return f"{height}x{width}" if len(taps) == height * width else f"{len(taps)} taps in {height}x{width}"

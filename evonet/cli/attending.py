@@ -12,7 +12,7 @@ from evonet.cli.running import DataDir
 
 if TYPE_CHECKING:
     from evonet.evaluation.attention import Attention
-    from evonet.report.attention import Attended
+    from evonet.report.attention import Attended, Look
 
 _NOT_WHY = "This shows which evidence the answers used, not why these cells were chosen."
 
@@ -75,16 +75,20 @@ def _print(one: Attended) -> None:
     )
     header = ["look", "class", "row", "column", "pixels read (y, x)", "weight"]
     if one.fixations:
+        header[1:1] = ["fixation"]
         header.append(f"p({one.answer}) after")
-    lines = []
-    for look in one.looks:
-        y0, x0, y1, x1 = look.window
-        line = [str(look.number), str(look.kind), *map(str, look.cell), f"{y0}..{y1 - 1}, {x0}..{x1 - 1}"]
-        line.append(f"{look.weight:.3f}")
-        if one.fixations:
-            line.append(percent(one.probabilities[look.fixation - 1]))
-        lines.append(line)
-    print_table(header, lines, left=("pixels read (y, x)",))
+    print_table(header, [_line(one, look) for look in one.looks], left=("pixels read (y, x)",))
+    print("\n".join(one.classes))
+
+
+def _line(one: Attended, look: Look) -> list[str]:
+    y0, x0, y1, x1 = look.window
+    line = [str(look.number), str(look.kind), *map(str, look.cell), f"{y0}..{y1 - 1}, {x0}..{x1 - 1}"]
+    line.append(f"{look.weight:.3f}")
+    if one.fixations:
+        line[1:1] = [str(look.fixation)]
+        line.append(percent(one.probabilities[look.fixation - 1]))
+    return line
 
 
 def _print_measures(found: Attention, where: str) -> None:
@@ -106,6 +110,8 @@ def _print_measures(found: Attention, where: str) -> None:
     )
     print_table(("measure", "found", beside), rows, title, left=("measure",))
     print(f"largest change of a logit by noise in all that was not read: {found.counterfactual:g}")
+    if not found.alone:
+        print("not 0 by construction: the cells that were not chosen are filled, or the image is read again, elsewhere")
     if found.hit is None:
         print("- without boxes: the data do not say where their objects are")
     lines = [(one.order, f"{one.deletion_area:.3f}", f"{one.insertion_area:.3f}") for one in found.curves]

@@ -21,6 +21,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from evonet.files import write_whole
+from evonet.genome.genes import SaccadeForm
 from evonet.report.pictures import INK, Picture
 
 #: Of classes 1, 2, ...: blue, red, and so on, told apart by every eye (Tol 2021, "Colour schemes", vibrant). A class
@@ -40,12 +41,12 @@ Window = tuple[int, int, int, int]
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """One look at a cell."""
 
-    number: int  # from 1: the order in time, else by weight
-    fixation: int  # 0 where all looks are at once
+    number: int  # from 1: by time, at equal times by weight
+    fixation: int  # from 1, may be several looks; 0 where all looks are at once
     kind: int  # class 1..K: which motif of each sheet of the eye
     cell: tuple[int, int]  # row and column in the grid
     window: Window  # pixels it could read: y0, x0, y1, x1, half open, cut off at the image
-    weight: float  # in the mean of the looks
+    weight: float  # sums to one in each fixation: in the mean of a set; in a grid it only ranks
 
 
 class Attended(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,8 @@ class Attended(msgspec.Struct, frozen=True, kw_only=True):
     label: int
     answer: int
     probability: float  # of the answer
+    form: SaccadeForm
+    alone: bool  # whether nothing of the image but what was read reaches the answer, once the cells are chosen
     fixations: int  # used; 0: all looks at once
     cell: int  # side of a cell in pixels
     grid: tuple[int, int]  # rows, columns
@@ -110,7 +113,7 @@ def attention_figure(shown: Sequence[tuple[Attended, Array]], *, title: str = ""
             _frame(panel, image)
             draw(panel, attended, image)
     figure.legend(
-        handles=_legend(shown), loc="outside lower center", ncols=6, fontsize=8, frameon=False, labelcolor=INK
+        handles=_legend(shown), loc="outside lower center", ncols=4, fontsize=8, frameon=False, labelcolor=INK
     )
     return figure
 
@@ -144,36 +147,54 @@ def _map(axes: Axes, attended: Attended, image: Array) -> None:
 
 def _read(axes: Axes, attended: Attended, image: Array) -> None:
     _show(axes, as_read(image, read_mask(attended, (image.shape[1], image.shape[2]))))
-    _label(axes, "all that it read", f"{100 * attended.pixels:.1f} % of the pixels")
+    title = "all that it read" if attended.alone else "all that its looks read; the rest reaches it coarsely"
+    _label(axes, title, f"{100 * attended.pixels:.1f} % of the pixels")
 
 
 def _path(axes: Axes, attended: Attended, image: Array) -> None:
-    """Numbers at the middles of the cells, joined where the looks came one after the other."""
+    """Numbers at the middles of the cells, by fixation or, of looks all at once, by weight."""
     _show(axes, 0.35 + 0.5 * _rgb(image))
-    centres = [tuple((i + 0.5) * attended.cell - 0.5 for i in reversed(look.cell)) for look in attended.looks]
-    if attended.fixations:
-        for (x0, y0), (x1, y1) in pairwise(centres):
-            axes.plot([x0, x1], [y0, y1], color=PATH, linewidth=1.4, zorder=3)
-
+    for (x0, y0), (x1, y1) in pairwise(_stations(attended)):
+        axes.plot([x0, x1], [y0, y1], color=PATH, linewidth=1.4, zorder=3)
     cells = max(image.shape[1:]) / attended.cell  # along a panel
     size = float(np.clip(0.6 * 72 * PANEL / cells, 4.5, 9))  # points: as the cell allows, but legible
-    for look, (x, y) in zip(attended.looks, centres, strict=True):
+    outline = [withStroke(linewidth=0.24 * size, foreground="white")]
+    for look in attended.looks:
+        x, y = _centre(attended, look)
         axes.plot(x, y, marker="o", markersize=1.55 * size, color=_colour(look.kind), markeredgecolor="white", zorder=4)
         axes.text(
-            x, y, str(look.number), ha="center", va="center_baseline", fontsize=size, color=INK, weight="bold",
-            path_effects=[withStroke(linewidth=0.24 * size, foreground="white")], zorder=5,
+            x, y, str(look.fixation or look.number), ha="center", va="center_baseline", fontsize=size, color=INK,
+            weight="bold", path_effects=outline, zorder=5,
         )  # fmt: skip
     _limits(axes, image)
     order = "in the order of its looks" if attended.fixations else "looks by weight"
     _label(axes, f"answer {attended.answer}: {100 * attended.probability:.1f} %, {order}", _after(attended))
 
 
+def _centre(attended: Attended, look: Look) -> tuple[float, float]:
+    """x, y in pixels."""
+    return (look.cell[1] + 0.5) * attended.cell - 0.5, (look.cell[0] + 0.5) * attended.cell - 0.5
+
+
+def _stations(attended: Attended) -> list[tuple[float, float]]:
+    """Where each fixation was, the weighted mean of its cells; none where all looks are at once."""
+    found = []
+    for fixation in range(1, attended.fixations + 1):
+        looks = [look for look in attended.looks if look.fixation == fixation]
+        centres = np.array([_centre(attended, look) for look in looks])
+        x, y = np.average(centres, axis=0, weights=[look.weight for look in looks])
+        found.append((float(x), float(y)))
+    return found
+
+
 def _after(attended: Attended) -> str:
-    """The answer's probability after each fixation; else the weights of the heaviest looks."""
+    """The answer's probability after each fixation; else the weights of the heaviest looks of a set."""
     if attended.fixations:
-        values = [f"{n}: {p:.2f}" for n, p in enumerate(attended.probabilities[: attended.fixations], 1)]
+        values = [f"{n}: {p:.2f}" for n, p in enumerate(attended.probabilities, 1)]
         lines = ["  ".join(values[at : at + PER_LINE]) for at in range(0, len(values), PER_LINE)]
         return f"p({attended.answer}) after  " + "\n".join(lines)
+    if attended.form == "conv":
+        return "as the glance ranks them"
     return "weights  " + "  ".join(f"{look.number}: {look.weight:.2f}" for look in attended.looks[:PER_LINE])
 
 
