@@ -5,11 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from looking_fakes import FakeLooker, canvases
+import torch
+from looking_networks import GENOMES, SET, canvases, make_package
 from typer.testing import CliRunner
 
 from evonet import attending
 from evonet.cli.program import app
+from evonet.network import decoded
+from evonet.package import pack, unpack
+from evonet.training.batches import images_of
+from evonet.training.data import load_data
 
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "runs" / "records" / "mnist-808.evo"
@@ -24,41 +29,56 @@ def data(tmp_path) -> str:
     return f"npz:{tmp_path / 'canvases.npz'}"
 
 
-@pytest.fixture(params=[0, 3], ids=["at once", "fixations"])
-def package(request, monkeypatch) -> Path:
-    """A file whose network is the fake."""
-    monkeypatch.setattr("evonet.network.decoded", lambda package: FakeLooker(fixations=request.param))
-    return RECORD
+@pytest.fixture(params=["set", "path", "two a fixation", "grid"])
+def package(request, tmp_path) -> Path:
+    path = tmp_path / "looking.evo"
+    path.write_bytes(pack(make_package(GENOMES[request.param])))
+    return path
+
+
+@pytest.fixture
+def plain(tmp_path) -> Path:
+    path = tmp_path / "set.evo"
+    path.write_bytes(pack(make_package(SET)))
+    return path
 
 
 def test_words_numbers_and_the_caveat(evonet, package, data):
     answer = evonet("attend", package, "--data", data, "--index", 3)
     assert answer.exit_code == 0, answer.output
     text = " ".join(answer.stdout.split())
-    assert "validation, image 3, label" in text
-    assert "3 of 9 cells" in text
-    assert "12,345 multiply-adds" in text
+    one = json.loads(evonet("attend", package, "--data", data, "--index", 3, "--json").stdout)["images"][0]
+    assert (
+        f"validation, image 3, label {one['label']}: answer {one['answer']}, {100 * one['probability']:.1f} %" in text
+    )
+    assert (
+        f"{one['cells']} of 9 cells, {100 * one['pixels']:.1f} % of the pixels, {one['macs']:,} multiply-adds" in text
+    )
     assert "which evidence the answers used, not why these cells were chosen" in text
-    assert ("3 fixations" in text) == ("after" in text)
+    assert "class 1: 3x3" in text
+    assert ("3 fixations" in text) == (one["fixations"] == 3) == ("after" in text)
 
 
 def test_json_has_all_looks_and_they_are_numbered(evonet, package, data):
+    network = decoded(unpack(package.read_bytes()))
+    images = images_of(load_data(data), "validation").take(torch.tensor([3, 0]))
     found = json.loads(evonet("attend", package, "--data", data, "--index", 3, "--index", 0, "--json").stdout)
     assert [one["index"] for one in found["images"]] == [3, 0]
     assert found["measures"] is None
-    for one in found["images"]:
-        assert [look["number"] for look in one["looks"]] == [1, 2, 3]
-        assert one["cells"] == 3
-        assert all(0 <= y0 < y1 <= 24 and 0 <= x0 < x1 <= 24 for y0, x0, y1, x1 in (k["window"] for k in one["looks"]))
+    for one, (x, label) in zip(found["images"], images.chunks(1), strict=True):
+        with torch.no_grad():
+            logits, looked = network.look(x)
+        assert one["label"] == int(label)
+        assert one["answer"] == int(logits.argmax())
+        assert one["probability"] == pytest.approx(float(logits.softmax(1).max()))
         assert one["probability"] == one["probabilities"][-1]
         assert len(one["probabilities"]) == max(1, one["fixations"])
-        assert sum(look["weight"] for look in one["looks"]) == pytest.approx(1)
-        timed = [look["fixation"] for look in one["looks"]]
-        assert timed == ([1, 2, 3] if one["fixations"] else [0, 0, 0])
-        if not one["fixations"]:
-            assert [look["weight"] for look in one["looks"]] == sorted(
-                (k["weight"] for k in one["looks"]), reverse=True
-            )
+        assert sorted(look["cell"] for look in one["looks"]) == sorted(looked.cell.tolist())
+        assert [look["number"] for look in one["looks"]] == list(range(1, one["cells"] + 1))
+        assert all(0 <= y0 < y1 <= 24 and 0 <= x0 < x1 <= 24 for y0, x0, y1, x1 in (k["window"] for k in one["looks"]))
+        order = [(look["fixation"], -look["weight"]) for look in one["looks"]]
+        assert order == sorted(order)
+        assert {fixation for fixation, _ in order} == ({1, 2, 3} if one["fixations"] else {0})
 
 
 def test_an_image_is_the_same_alone_and_in_company(evonet, package, data):
@@ -79,7 +99,7 @@ def test_a_png_is_written_and_a_pipe_is_read(evonet, package, data, tmp_path):
 def test_measures_are_printed_and_in_json(evonet, package, data):
     answer = evonet("attend", package, "--data", data, "--measures", "--images", 12)
     assert answer.exit_code == 0, answer.output
-    assert "12 images: 3.0 cells" in answer.stdout
+    assert "12 images: " in answer.stdout
     assert "largest change of a logit by noise in all that was not read: 0\n" in answer.stdout
     assert "the data do not say where their objects are" in answer.stdout
     found = json.loads(evonet("attend", package, "--data", data, "--measures", "--images", 12, "--json").stdout)
@@ -88,8 +108,8 @@ def test_measures_are_printed_and_in_json(evonet, package, data):
     assert [curve["order"] for curve in found["measures"]["curves"]] == ["weight", "occlusion", "random"]
 
 
-def test_measures_never_take_more_images_than_there_are(evonet, package, data):
-    found = json.loads(evonet("attend", package, "--data", data, "--measures", "--images", 10**6, "--json").stdout)
+def test_measures_never_take_more_images_than_there_are(evonet, plain, data):
+    found = json.loads(evonet("attend", plain, "--data", data, "--measures", "--images", 10**6, "--json").stdout)
     assert found["measures"]["images"] == 30  # 15 % of 200
 
 
@@ -105,15 +125,15 @@ def test_measures_never_take_more_images_than_there_are(evonet, package, data):
         (("--index", 0, "--png", "nowhere/x.png"), 1, "No such file or directory"),
     ],
 )
-def test_what_cannot_be_shown_is_one_line(evonet, package, data, arguments, code, message):
-    answer = evonet("attend", package, "--data", data, *arguments)
+def test_what_cannot_be_shown_is_one_line(evonet, plain, data, arguments, code, message):
+    answer = evonet("attend", plain, "--data", data, *arguments)
     assert answer.exit_code == code
     assert message in " ".join(answer.stderr.replace("│", " ").split())
     assert isinstance(answer.exception, SystemExit)
 
 
-def test_data_of_another_shape_are_refused(evonet, package):
-    answer = evonet("attend", package, "--data", "digits", "--index", 0)
+def test_data_of_another_shape_are_refused(evonet, plain):
+    answer = evonet("attend", plain, "--data", "digits", "--index", 0)
     assert answer.exit_code == 3
     assert "is for images of 1x24x24 and 4 classes, data 'digits' have 1x8x8 and 10 classes." in answer.stderr
 

@@ -6,17 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from looking_fakes import FakeLooker, canvases
+from looking_networks import CHEAP, GENOMES, GRID, ONE, PATH, canvases, make_network
 
 from evonet.evaluation import faithfulness, looks
 from evonet.evaluation.attention import measure
-
-LOOKERS = {
-    "set": lambda: FakeLooker(),
-    "fixations": lambda: FakeLooker(fixations=3),
-    "colours": lambda: FakeLooker(channels=3),
-    "border": lambda: FakeLooker(side=21, halo=4),
-}
 
 
 def some(network, count=6):
@@ -25,9 +18,24 @@ def some(network, count=6):
     return x.repeat(1, channels, 1, 1), labels, boxes
 
 
-@pytest.fixture(params=LOOKERS)
+@pytest.fixture(scope="module", autouse=True)
+def _no_gradients():
+    with torch.no_grad():
+        yield
+
+
+NETWORKS = {
+    **{name: lambda genome=genome: make_network(genome) for name, genome in GENOMES.items()},
+    "colours": lambda: make_network(channels=3),
+    "border": lambda: make_network(GENOMES["deep"], side=21),
+    "blind grid": lambda: make_network(GRID, blind=True),  # its glance sees the noise beside a chosen cell
+    "blind path": lambda: make_network(PATH, blind=True),
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
 def network(request):
-    return LOOKERS[request.param]()
+    return NETWORKS[request.param]()
 
 
 def test_what_no_look_could_read_changes_no_bit_of_a_logit(network):
@@ -40,20 +48,22 @@ def test_what_no_look_could_read_changes_no_bit_of_a_logit(network):
 
 
 def test_a_network_that_peeks_is_found_out():
-    network = FakeLooker(leak=True)
+    network = make_network(CHEAP)
     x, labels, boxes = some(network)
     _, looked = network.look(x)
-    assert (faithfulness.counterfactual(network, x, looked, faithfulness.noise_like(x)) > 0).all()
-    found = measure(network, network.plan.saccade, [(x, labels, boxes)])
+    change = faithfulness.counterfactual(network, x, looked, faithfulness.noise_like(x, "noise", 0, 0))
+    assert (change > 0).all()
+    found = measure(network, [(x, labels, boxes)])
+    assert not found.alone
     assert found.changed == 1
-    assert found.counterfactual > 0
+    assert found.counterfactual == float(change.max()) > float(change.min())
 
 
 def test_a_logit_that_is_not_finite_counts_as_changed():
-    network = FakeLooker()
+    network = make_network()
     x, _, _ = some(network)
     _, looked = network.look(x)
-    network.head = network.head * torch.inf
+    network.weights[network.plan.readout.weight].mul_(torch.inf)
     assert faithfulness.counterfactual(network, x, looked, faithfulness.noise_like(x)).isinf().all()
 
 
@@ -86,18 +96,21 @@ def test_ranks_number_the_looks_of_each_image_by_falling_weight(many):
         assert sorted(own, key=lambda at: ranks[at]) == expected
 
 
-def test_equal_weights_are_ordered_by_the_glance():
-    network = FakeLooker(budget=4)
+def test_equal_weights_go_by_time_then_by_the_glance():
+    network = make_network()
     _, looked = network.look(some(network)[0])
     row, column = looked.cell.unbind(1)
     level = replace(looked, weight=torch.ones_like(looked.weight))
     expected = faithfulness._ranks(looked.image, looked.scores[looked.image, looked.kind - 1, row, column])
     assert torch.equal(faithfulness.by_weight(level), expected)
     assert torch.equal(faithfulness.by_weight(looked), expected)  # this network's weights are such a softmax
+    path = make_network(PATH)
+    _, looked = path.look(some(path)[0])
+    assert torch.equal(faithfulness.by_weight(looked), looked.time)
 
 
 def test_occlusion_ranks_first_the_look_whose_loss_costs_most():
-    network = FakeLooker(halo=0)
+    network = make_network()
     x, _, _ = some(network)
     _, looked = network.look(x)
     ranks = faithfulness.by_occlusion(network, x, looked)
@@ -127,7 +140,7 @@ def test_curves_meet_the_whole_answer_and_the_blank_one(network):
 
 
 def test_the_order_matters_to_a_curve_and_its_area_is_that_of_trapezoids():
-    network = FakeLooker()
+    network = make_network()
     x, _, _ = some(network, 32)
     _, looked = network.look(x)
     best = faithfulness.by_occlusion(network, x, looked)
@@ -164,10 +177,10 @@ def test_moved_is_a_roll_of_what_is_outside_the_box():
 
 
 def test_measures_are_means_over_all_images_whatever_their_chunks():
-    network = FakeLooker()
+    network = make_network()
     x, labels, boxes = some(network, 20)
     parts = [(x[:9], labels[:9], boxes[:9]), (x[9:], labels[9:], boxes[9:])]
-    found = measure(network, network.plan.saccade, parts)
+    found = measure(network, parts)
     logits, looked = network.look(x)
     assert found.images == 20
     assert found.accuracy == pytest.approx(float((logits.argmax(1) == labels).double().mean()))
@@ -180,30 +193,30 @@ def test_measures_are_means_over_all_images_whatever_their_chunks():
     assert found.ink is not None
     assert 0.9 < found.ink <= 1
     assert [curve.order for curve in found.curves] == ["weight", "occlusion", "random"]
-    assert found == measure(network, network.plan.saccade, parts)
+    assert found == measure(network, parts)
     # three of nine cells
     assert found.centre_chance == pytest.approx(3 / 9)
 
 
 def test_looks_that_follow_the_ink_follow_the_object_when_the_clutter_moves():
-    network = FakeLooker(budget=1)
+    network = make_network(ONE)
     x, labels, boxes = some(network, 20)
-    found = measure(network, network.plan.saccade, [(x, labels, boxes)])
+    found = measure(network, [(x, labels, boxes)])
     assert found.moved_hit == 1
     assert found.hit_chance < 0.6
 
 
 def test_without_boxes_only_what_needs_them_is_missing():
-    network = FakeLooker()
+    network = make_network()
     x, labels, boxes = some(network)
-    without = measure(network, network.plan.saccade, [(x, labels, None)])
+    without = measure(network, [(x, labels, None)])
     missing = {name for name in without.__struct_fields__ if getattr(without, name) is None}
     assert missing == {"hit", "hit_chance", "centre", "centre_chance", "ink", "moved_hit", "moved_same"}
-    whole = measure(network, network.plan.saccade, [(x, labels, boxes)])
+    whole = measure(network, [(x, labels, boxes)])
     assert without.curves == whole.curves
 
 
 def test_no_images_are_refused():
-    network = FakeLooker()
+    network = make_network()
     with pytest.raises(ValueError, match="no images, expected at least one"):
-        measure(network, network.plan.saccade, [])
+        measure(network, [])

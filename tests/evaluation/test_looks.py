@@ -8,9 +8,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from looking_fakes import FakeLooker, canvases
+from looking_networks import CHEAP, GENOMES, GRID, ONE, POINT, SET, canvases, make_network
+from msgspec.structs import replace as changed
 
 from evonet.evaluation import looks
+from evonet.genome import MotifGene, SheetGene
 
 
 @st.composite
@@ -57,9 +59,9 @@ def test_an_empty_box_has_no_cells():
     assert not looks.box_cells(torch.tensor([[5, 5, 5, 9]]), 4, (6, 6)).any()
 
 
-@pytest.mark.parametrize("budget", [1, 2, 4, 9])
+@pytest.mark.parametrize("budget", [1, 2, 4, 8])
 def test_chance_is_the_share_of_all_draws_that_hit(budget):
-    network = FakeLooker(budget=budget)
+    network = make_network(changed(ONE, saccade=changed(ONE.saccade, budgets=(budget, 0, 0, 0))))
     x, _, boxes = canvases(5)
     _, looked = network.look(x)
     targets = looks.box_cells(boxes, 8, (3, 3))
@@ -72,7 +74,7 @@ def test_chance_is_the_share_of_all_draws_that_hit(budget):
 
 
 def test_hits_and_ink_of_looks_at_a_known_place():
-    network = FakeLooker(budget=1, halo=0)
+    network = make_network(changed(ONE, sheets=(SheetGene(motifs=(POINT,)),)))
     x = torch.zeros(2, 1, 24, 24)
     x[0, 0, 8:16, 8:16] = 0.5  # all of the middle cell
     x[1, 0, 0:8, 12:20] = 0.5  # half of cell (0, 1), half of cell (0, 2)
@@ -90,3 +92,14 @@ def test_hits_and_ink_of_looks_at_a_known_place():
 def test_blank_images_have_no_ink_to_cover():
     x, boxes = torch.zeros(1, 1, 8, 8), torch.tensor([[0, 0, 4, 4]])
     assert looks.ink_coverage(x, boxes, torch.ones(1, 8, 8, dtype=torch.bool)).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("name", GENOMES)
+def test_a_set_and_a_grid_over_zeros_rest_on_their_looks_alone(name):
+    assert looks.alone(make_network(GENOMES[name]).plan)
+
+
+def test_a_fill_or_another_look_at_the_image_is_not_alone():
+    again = changed(GRID.sheets[1], reduction="none", motifs=(MotifGene(), MotifGene(source=2)))
+    for genome in (CHEAP, changed(GRID, sheets=(GRID.sheets[0], again)), changed(SET, saccade=None)):
+        assert not looks.alone(make_network(genome).plan)

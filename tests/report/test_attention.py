@@ -26,6 +26,8 @@ PLAIN = Attended(
     label=3,
     answer=5,
     probability=0.75,
+    form="set",
+    alone=True,
     fixations=0,
     cell=8,
     grid=(3, 3),
@@ -93,10 +95,29 @@ def test_a_path_is_numbered_in_its_order_and_tells_the_probability_after_each_lo
     path = panels((PATH, IMAGE))[3]
     numbers = {text.get_text(): text.get_position() for text in path.texts}
     assert numbers == {"1": (19.5, 19.5), "2": (11.5, 3.5), "3": (3.5, 11.5)}
-    lines = [line.get_xydata().tolist() for line in path.lines if len(line.get_xdata()) == 2]
-    assert lines == [[[19.5, 19.5], [11.5, 3.5]], [[11.5, 3.5], [3.5, 11.5]]]
+    lines = [line.get_xydata() for line in path.lines if len(line.get_xdata()) == 2]
+    np.testing.assert_allclose(lines, [[[19.5, 19.5], [11.5, 3.5]], [[11.5, 3.5], [3.5, 11.5]]])
     assert "answer 5: 75.0 %, in the order of its looks" in words(path)
     assert "p(5) after  1: 0.25  2: 0.50  3: 0.75" in words(path)
+
+
+def test_cells_of_one_fixation_have_its_number_and_the_path_goes_through_their_middle():
+    pairs = [((0, 0), 1), ((0, 2), 1), ((2, 1), 2)]
+    looks = tuple(look(n, cell, fixation=fixation) for n, (cell, fixation) in enumerate(pairs, 1))
+    looks = tuple(msgspec.structs.replace(one, weight=0.5) for one in looks)
+    path = panels((msgspec.structs.replace(PATH, fixations=2, looks=looks, probabilities=(0.5, 0.75)), IMAGE))[3]
+    assert [text.get_text() for text in path.texts] == ["1", "1", "2"]
+    (line,) = [line.get_xydata() for line in path.lines if len(line.get_xdata()) == 2]
+    np.testing.assert_allclose(line, [[11.5, 3.5], [11.5, 19.5]])
+
+
+def test_a_picture_says_where_more_than_the_looks_reaches_the_answer_and_where_weights_only_rank():
+    grid = msgspec.structs.replace(PLAIN, form="conv", alone=False)
+    axes = panels((grid, IMAGE))
+    assert "the rest reaches it coarsely" in words(axes[2])
+    assert "all that it read" in words(panels()[2])
+    assert "weights" not in words(axes[3])
+    assert "as the glance ranks them" in words(axes[3])
 
 
 def test_looks_all_at_once_are_numbered_by_weight_and_not_joined():
