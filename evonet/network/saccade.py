@@ -142,7 +142,7 @@ class Saccade(nn.Module):
         blocks = seen.blocks
         if at.glance:
             p = with_none(scores).softmax(1)[seen.image, seen.kind, seen.cell]
-            gate = (1 + p - p.detach())[:, None, None, None]
+            gate = (1 + (p - p.detach()))[:, None, None, None]  # in this order exactly 1, whatever p is
             blocks = blocks * gate
         row, column = seen.cell // at.grid[1], seen.cell % at.grid[1]
         cells = base.permute(0, 2, 3, 1, 4, 5).index_put((seen.image, row, column), blocks).permute(0, 3, 1, 2, 4, 5)
