@@ -19,7 +19,8 @@ from evonet.network.looking import Looked
 from evonet.plan import Tap
 from evonet.plan.types import Eye, SaccadePlan
 from evonet.report.attention import Attended, Look, Window
-from evonet.training.batches import Images, images_of
+from evonet.training.images import Images
+from evonet.training.batches import images_of
 from evonet.training.data import DataSet, load_data
 
 #: The test split is read by `evonet eval` alone (DESIGN invariant 4), and a picture is a look at it.
