@@ -19,9 +19,9 @@ from evonet.network.looking import Looked
 from evonet.plan import Tap
 from evonet.plan.types import Eye, SaccadePlan
 from evonet.report.attention import Attended, Look, Window
-from evonet.training.images import Images
 from evonet.training.batches import images_of
 from evonet.training.data import DataSet, load_data
+from evonet.training.images import Images
 
 #: The test split is read by `evonet eval` alone (DESIGN invariant 4), and a picture is a look at it.
 Split = Literal["train", "calibration", "validation", "choice"]

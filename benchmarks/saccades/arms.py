@@ -73,7 +73,9 @@ class Saccade(Classifier):
             return None
         if boxes is None:
             raise ValueError(f"selector {self.selector!r} came without boxes, expected (B, 4)")
-        return controlled(ranked(SCORES[self.selector](images, boxes, self.at.cell)))
+        rows, columns = self.at.grid  # of the cells that the eye can see whole; an image may have a margin beside them
+        scores = SCORES[self.selector](images, boxes, self.at.cell)[:, :rows, :columns]
+        return controlled(ranked(scores))
 
     def _noise(self, at: Moment | None, *, noisy: bool) -> Pick | None:
         if at is None or not noisy or self.selector == "learned":
