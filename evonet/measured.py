@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast, get_args
+from statistics import fmean
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import msgspec
 
@@ -13,10 +15,22 @@ from evonet.errors import DataError, PackageError
 from evonet.store import Run
 from evonet.training.data import load_data
 
+if TYPE_CHECKING:
+    from evonet.network import Network
+    from evonet.training.images import Images
+
 Split = Literal["train", "calibration", "validation", "choice", "test"]
 
 
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+class Corruption(msgspec.Struct, frozen=True, kw_only=True):
+    """The same images under one corruption, or the mean over several."""
+
+    name: str
+    accuracy: float  # in [0, 1]
+    loss: float  # bits per label, as of the images themselves
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `evonet eval` says of a package."""
 
     data: str
@@ -29,20 +43,34 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     weights: int
     connections: int
     sheets: int
+    corruptions: tuple[Corruption, ...] = ()  # with their mean, where there are several
 
 
-def evaluate(package: bytes, *, spec: str, data_dir: Path | None, split: str, where: str) -> Evaluation:
-    """Measure the network in `package` on a split of the data. `where` names the package in messages.
+def evaluate(
+    package: bytes,
+    *,
+    spec: str,
+    data_dir: Path | None,
+    split: str,
+    where: str,
+    corruptions: Sequence[str] = (),
+) -> Evaluation:
+    """Measure the network in `package` on a split of the data, and on the same images under each of `corruptions`.
+
+    `where` names the package in messages; "all" among the corruptions means the fifteen of MNIST-C.
 
     Raises:
         PackageError: the bytes are damaged.
-        DataError: the data are missing, are not of the network's shape, or have no such split.
+        DataError: the data are missing, are not of the network's shape, or have no such split; or a corruption is
+            unknown.
     """
     from evonet.network import decoded
     from evonet.package import unpack
     from evonet.training.batches import images_of
+    from evonet.training.corruptions import chosen
     from evonet.training.quality import quality
 
+    names = chosen(corruptions)
     if split not in get_args(Split):
         raise DataError(f"split {split!r}, expected one of {', '.join(get_args(Split))}.")
     try:
@@ -56,12 +84,12 @@ def evaluate(package: bytes, *, spec: str, data_dir: Path | None, split: str, wh
             for s, n in ((plan.input, plan.classes), (data.input, data.classes))
         )
         raise DataError(f"{where}: the network is for images of {wanted}, data {spec!r} have {came}.")
-    index = getattr(data.splits, split)
-    loss, accuracy = quality(network, images_of(data, cast("Split", split)))
+    images = images_of(data, cast("Split", split))
+    loss, accuracy = quality(network, images)
     return Evaluation(
         data=spec,
         split=split,
-        images=len(index),
+        images=len(images),
         accuracy=accuracy,
         loss=loss,
         bytes=len(package),
@@ -69,7 +97,22 @@ def evaluate(package: bytes, *, spec: str, data_dir: Path | None, split: str, wh
         weights=plan.costs.weights,
         connections=plan.costs.connections,
         sheets=len(plan.sheets),
+        corruptions=_corrupted(network, images, names),
     )
+
+
+def _corrupted(network: Network, images: Images, names: Sequence[str]) -> tuple[Corruption, ...]:
+    from evonet.training.corruptions import Corrupted
+    from evonet.training.quality import quality
+
+    found = []
+    for name in names:
+        loss, accuracy = quality(network, Corrupted(images, name))
+        found.append(Corruption(name=name, accuracy=accuracy, loss=loss))
+    if len(found) > 1:
+        accuracy, loss = fmean(c.accuracy for c in found), fmean(c.loss for c in found)
+        found.append(Corruption(name="mean", accuracy=accuracy, loss=loss))
+    return tuple(found)
 
 
 def card_of(
