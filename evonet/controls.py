@@ -91,7 +91,7 @@ def _rewired(genome: Genome, input: Shape, classes: int, rewire: Rewire) -> Geno
     """Every motif with more than one tap rewired, but those that cover their source."""
     plan = expand(genome, input=input, classes=classes)
     sheets = []
-    for sheet, planned in zip(genome.sheets, plan.sheets, strict=True):
+    for sheet, planned in zip(genome.sheets, plan.sheets[: len(genome.sheets)], strict=True):
         branches = (*planned.incoming, *planned.recurrent)
         motifs = list(sheet.motifs)
         for (place, motif), branch in zip(ordered(sheet), branches, strict=True):

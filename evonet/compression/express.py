@@ -79,7 +79,7 @@ def channels_read(plan: Plan, index: int, tensors: Arrays) -> NDArray[np.bool_]:
         for branch in (*sheet.incoming, *sheet.recurrent):
             if branch.source == index:
                 read |= _reads(branch.stages, tensors, len(read))
-    if index == len(plan.sheets) - 1 and plan.readout.weight is not None:
+    if index == plan.readout.source and plan.readout.weight is not None:
         weight = tensors[plan.readout.weight]
         pools = 2 if plan.readout.pooling == "both" else 1
         read |= weight.reshape(len(weight), pools, len(read), -1).any(axis=(0, 1, 3))

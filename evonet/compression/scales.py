@@ -73,7 +73,7 @@ def _readers(plan: Plan, index: int, weights: Sequence[Tensor]) -> Iterator[Tens
             if branch.source == index and at is not None:
                 yield weights[at].movedim(-2, 0)
     readout, channels = plan.readout, plan.sheets[index].shape[0]
-    if index == len(plan.sheets) - 1 and readout.weight is not None:
+    if index == plan.readout.source and readout.weight is not None:
         pools = 2 if readout.pooling == "both" else 1
         weight = weights[readout.weight]
         yield weight.view(len(weight), pools, channels, -1).movedim(2, 0)

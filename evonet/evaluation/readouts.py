@@ -23,7 +23,7 @@ def fill_readout(fresh: Tensor, slots: Slots, plan: Plan, parent: Plan, theirs: 
     cells = new.grid[0] * new.grid[1]
     source = theirs.reshape(len(theirs), len(others), -1, old.grid[0] * old.grid[1])
     if new.grid != old.grid:
-        source = source @ _shares(old.grid, new.grid, plan.sheets[-1].shape[1:])
+        source = source @ _shares(old.grid, new.grid, plan.sheets[plan.readout.source].shape[1:])
     weight = torch.zeros(len(fresh), len(mine), fresh.shape[1] // len(mine) // cells, cells)
     kept = torch.zeros(weight.shape, dtype=torch.bool)
     channels = min(weight.shape[2], source.shape[2])

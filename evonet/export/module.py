@@ -17,8 +17,8 @@ from evonet.export import text
 from evonet.export.code import Array, Code, Stages
 from evonet.export.dense import Matrices, check_size
 from evonet.export.kernels import Kernels
-from evonet.network.network import LEAK
 from evonet.network.norm import EPS
+from evonet.network.sheets import LEAK
 from evonet.plan import INPUT, Branch, Plan, ReadoutPlan, SheetPlan
 
 _ACTIVATIONS = {
@@ -59,7 +59,7 @@ def write_dense(plan: Plan, weights: Sequence[Array], *, genome: str) -> Module:
 def _write(plan: Plan, weights: Sequence[Array], genome: str, code: Code, stages: Stages, about: str) -> Module:
     walk = _Walk(plan, weights, code, stages)
     walk.sheets()
-    walk.readout(plan.readout, plan.sheets[-1].shape[1:])
+    walk.readout(plan.readout, plan.sheets[plan.readout.source].shape[1:])
     channels, height, width = plan.input
     source = text.TEMPLATE.format(
         about=about,

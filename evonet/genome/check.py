@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from evonet.errors import GenomeError
 from evonet.genome.genes import Genome, MotifGene, SheetGene, Symmetry
+from evonet.genome.looking import check_saccade
 from evonet.genome.table import EDITS_MAX, MOTIFS, SHEETS, Field, Value, records
 from evonet.genome.wiring import Placed, placed
 
@@ -23,11 +24,12 @@ def check(genome: Genome) -> None:
     Whether it fits one input shape and its budget is `evonet.plan.expand`'s to say.
     """
     check_ranges(genome)
-    _check_saccade(genome)
     for k, sheet in enumerate(genome.sheets):
         _check_sheet(f"sheets[{k}]", k, sheet)
     _check_channels(placed(genome))
     _check_readout(genome)
+    if genome.saccade is not None:
+        check_saccade(genome, genome.saccade)
 
 
 def check_ranges(genome: Genome) -> None:
@@ -99,11 +101,6 @@ def _check_offsets(path: str, field: Field, value: object) -> None:
         raise GenomeError(
             f"{path} = {offsets!r}, expected distinct offsets sorted by (dy, dx): sort them, name each once."
         )
-
-
-def _check_saccade(genome: Genome) -> None:
-    if genome.saccade is not None:
-        raise GenomeError("saccade is not computed yet by this version: delete the saccade gene.")
 
 
 def _check_sheet(path: str, index: int, sheet: SheetGene) -> None:

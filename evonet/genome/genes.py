@@ -25,6 +25,10 @@ Symmetry = Literal["none", "even", "odd", "orbit4", "orbit8"]
 Boundary = Literal["zero", "wrap", "valid"]
 Pooling = Literal["mean", "max", "both"]
 ReadoutKind = Literal["linear", "direct", "hadamard"]
+SaccadeForm = Literal["set", "conv"]
+Route = Literal["budget", "threshold", "every"]
+Fill = Literal["zero", "cheap"]
+Coordinates = Literal["none", "xy", "fourier", "relative"]
 
 
 class Gene(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,18 +82,26 @@ class ReadoutGene(Gene, frozen=True, kw_only=True):
 
 
 class SaccadeGene(Gene, frozen=True, kw_only=True):
-    """Where motifs are expressed (DESIGN section 9). It has its place in format 1 and is not computed yet."""
+    """Where motifs are expressed: the first `depth` sheets, the eye, are computed in chosen cells of the image alone.
 
-    cell: int = 4
-    downsampling: int = 4
-    classes: int = 2
-    depth: int = 1
-    budget: int = 4  # sixteenths of the cells that may be looked at
-    fixations: int = 0
-    halting: int = 0  # sixteenths; 0 never halts early
-    fill: Literal["zero", "cheap"] = "zero"
-    coordinates: bool = True
-    tie: bool = False
+    Class k of a cell says that each sheet of the eye computes its k-th motif there (its last one, if it has fewer).
+    A glance at the image, averaged over `downsampling` x `downsampling` pixels, tells how good every class is in every
+    cell. As a `set`, what the eye makes never returns to a grid: later sheets see one position at a time, its features
+    and coordinates, and the readout pools over them. As `conv` it is put back over `fill`, and later sheets are dense.
+    """
+
+    cell: int = 8  # side, in pixels
+    downsampling: int = 4  # pixels, along each side, that one of the glance's is the mean of
+    glance: int = 8  # channels of the glance's sheets
+    depth: int = 1  # sheets of the eye
+    form: SaccadeForm = "set"
+    route: Route = "budget"  # the best cells; of them those above the threshold; or every cell, and no glance
+    budgets: tuple[int, int, int, int] = (2, 0, 0, 0)  # cells of class 1, 2, 3, 4; of one fixation
+    fixations: int = 0  # looks in turn, each of `budgets`; 0: all at once, without memory
+    halting: int = 0  # h: no further look once an answer has probability 1 - 2**-h; 0: none is left out
+    fill: Fill = "zero"  # what the other cells hold: nothing, or what the glance makes of them
+    coordinates: Coordinates = "xy"  # that go with the features of a set
+    tie: bool = False  # all motifs of a sheet of the eye are cut out of the weights of its largest
 
 
 class Genome(Gene, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ Value = int | str | bool
 Form = Literal["one", "vector", "offsets"]
 
 LADDER = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64)
+BUDGETS = (0, *LADDER, 96, 128)
 SHEETS = range(1, 16)  # in one genome
 MOTIFS = range(1, 5)  # in one sheet
 EDITS_MAX = 8
@@ -104,21 +105,24 @@ READOUT: tuple[Field, ...] = (
 
 _saccade = _rows(SaccadeGene())
 SACCADE: tuple[Field, ...] = (
-    _saccade("glance", "cell", range(1, 33), step=1),
-    _saccade("glance", "downsampling", range(1, 17), step=1),
-    _saccade("glance", "classes", range(2, 6), step=1),
-    _saccade("glance", "depth", range(1, 5), step=1),
-    _saccade("glance", "budget", range(1, 17), step=1),
+    _saccade("glance", "cell", (4, 8, 16, 32), step=1),
+    _saccade("glance", "downsampling", (1, 2, 4, 8, 16), step=1),
+    _saccade("glance", "glance", LADDER[:13], step=1),
+    _saccade("where", "depth", range(1, 16), step=1),
+    _saccade("where", "form", get_args(genes.SaccadeForm)),
+    _saccade("where", "route", get_args(genes.Route)),
+    _saccade("where", "budgets", BUDGETS, step=1, form="vector"),
     _saccade("path", "fixations", range(16), step=1),
     _saccade("path", "halting", range(16), step=1),
-    _saccade("path", "fill", ("zero", "cheap")),
-    _saccade("path", "coordinates", _FLAG),
+    _saccade("path", "fill", get_args(genes.Fill)),
+    _saccade("path", "coordinates", get_args(genes.Coordinates)),
     _saccade("path", "tie", _FLAG),
 )
 
 SHEET_FIELDS = {f.name: f for f in SHEET}
 MOTIF_FIELDS = {f.name: f for f in MOTIF}
 READOUT_FIELDS = {f.name: f for f in READOUT}
+SACCADE_FIELDS = {f.name: f for f in SACCADE}
 
 
 Groups = tuple[tuple[Field, ...], ...]

@@ -21,7 +21,10 @@ class Readout(nn.Module):
         self.register_buffer("code", code, persistent=False)
 
     def forward(self, x: Tensor, w: Sequence[Tensor]) -> Tensor:
-        features = self._features(x)
+        return self.answer(self._features(x), w)
+
+    def answer(self, features: Tensor, w: Sequence[Tensor]) -> Tensor:
+        """Pooled features (batch, features), as (pool, channel, row, column) -> logits."""
         if self.plan.kind == "hadamard":
             code = self.code.to(features.dtype) / float(self.plan.features) ** 0.5
             return F.linear(features, code)

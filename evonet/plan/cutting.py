@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from evonet.genome.genes import Genome, MotifGene, SheetGene
+from evonet.genome.genes import Genome, MotifGene, SaccadeGene, SheetGene
 from evonet.plan.symmetry import ORBITS
 from evonet.plan.types import INPUT
 
@@ -46,7 +46,20 @@ def cuttable(genome: Genome) -> tuple[bool, ...]:
         fixed |= {sheet, source}
     if genome.readout.kind != "linear":
         fixed.add(len(genome.sheets) - 1)
+    if genome.saccade is not None:
+        fixed |= _fixed_eye(genome, genome.saccade)
     return tuple(k not in fixed for k in range(len(genome.sheets)))
+
+
+def _fixed_eye(genome: Genome, saccade: SaccadeGene) -> set[int]:
+    """Sheets whose channels others count on: with coordinates beside them, a fill in their place, weights in common."""
+    fixed = set()
+    if saccade.fill == "cheap" or (saccade.form == "set" and saccade.coordinates != "none"):
+        fixed.add(saccade.depth - 1)
+    for k, sheet in enumerate(genome.sheets[: saccade.depth]):
+        if saccade.tie and len(sheet.motifs) > 1:
+            fixed |= {k, k - 1}
+    return fixed
 
 
 def _counted(sheet: SheetGene) -> bool:

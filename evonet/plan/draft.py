@@ -27,6 +27,7 @@ class Draft:
     motifs: list[tuple[int, ...]] = field(default_factory=list)  # indices of the stages of every motif so far
     covering: int = 0  # taps so far of motifs that cover their source
     costs: Costs = field(default_factory=lambda: Costs(weights=0, macs=0, connections=0, neurons=0))
+    times: int = 1  # how often what comes now is computed for one image
 
     @classmethod
     def of(cls, input: Shape, budget: Budget, expression: Expression | None) -> "Draft":
@@ -46,9 +47,9 @@ class Draft:
         old = self.costs
         self.costs = Costs(
             weights=old.weights + weights,
-            macs=old.macs + macs,
-            connections=old.connections + connections,
-            neurons=old.neurons + neurons,
+            macs=old.macs + self.times * macs,
+            connections=old.connections + self.times * connections,
+            neurons=old.neurons + self.times * neurons,
         )
         self.budget.check(where, self.costs)
 

@@ -23,7 +23,7 @@ from evonet.plan.kernels import (
     window,
     within,
 )
-from evonet.plan.symmetry import ORBITS, tie
+from evonet.plan.symmetry import ORBITS, cut_out, tie
 from evonet.plan.types import Branch, Role, Stage, Tap
 
 _CENTRE: tuple[Tap, ...] = ((0, 0),)
@@ -42,6 +42,9 @@ class Place:
     covers: bool  # reduction `all`: the taps are the whole source
     times: int  # applications
     lender: tuple[int, ...]  # the stages whose weights these are; () for own weights
+    union: tuple[
+        MotifGene, ...
+    ] = ()  # the motifs that are cut out of one kernel, over all their taps; () for one alone
 
     @property
     def size(self) -> int:
@@ -68,12 +71,13 @@ def _tap_stage(draft: Draft, motif: MotifGene, place: Place) -> Stage:
     source, live_in = draft.shapes[place.source], draft.live[place.source]
     size, mixing = source[1:], _mixing(motif)
     among, taps = _taps(draft, motif, place, size)
-    own_all = stored_taps(motif, taps, size, place.where)
+    own_all = _union(place, among) if place.union else stored_taps(motif, taps, size, place.where)
     lender = place.lender[0] if place.lender else None
     live, own = draft.live_taps(place.where, own_all, lender)
     if mixing == "identity" and own != own_all:
         raise GenomeError(f"{place.where}: mixing 'identity' has no weights, so no tap of it can be switched off")
-    kernel, tying = tie(taps, own, symmetry(motif), lambda tap: within(tap, among))
+    tied = symmetry(motif)
+    kernel, tying = cut_out(taps, own) if place.union else tie(taps, own, tied, lambda tap: within(tap, among))
     span, shift = (size, (0, 0)) if place.covers else mapping(motif, size, place.where)
     live_out = live_in if motif.mixing == "separable" else place.live
     stage = Stage(
@@ -100,6 +104,12 @@ def _tap_stage(draft: Draft, motif: MotifGene, place: Place) -> Stage:
     kept = (*_rows(draft, motif, place), live)
     per_input = len(own) if symmetry(motif) in ORBITS else len(kernel)
     return _with_weight(draft, motif, place, stage, "tap", kept, per_input * stage.inputs)
+
+
+def _union(place: Place, among: Window) -> tuple[Tap, ...]:
+    """The taps of all motifs that share one kernel."""
+    taps = {tap for motif in place.union for tap in named_taps(motif, among, place.where)}
+    return tuple(sorted(taps))
 
 
 def _mixing(motif: MotifGene) -> Literal["full", "grouped", "depthwise", "identity"]:

@@ -43,6 +43,17 @@ def tie(
     return kernel, Tying(taps=(places,), signs=(signs,))
 
 
+def cut_out(taps: tuple[Tap, ...], own: tuple[Tap, ...]) -> tuple[tuple[Tap, ...], Tying]:
+    """A kernel that has some of the stored weights, each at its own offset. One tap at least, if need be without
+    a weight.
+
+    `taps`: all that the motif names; `own`: the live ones of a larger kernel.
+    """
+    kernel = tuple(tap for tap in taps if tap in own) or taps[:1]
+    places = tuple(own.index(tap) if tap in own else -1 for tap in kernel)
+    return kernel, Tying(taps=(places,), signs=((1,) * len(kernel),))
+
+
 def _orbit(own: tuple[Tap, ...], order: int, inside: Callable[[Tap], bool]) -> tuple[tuple[Tap, ...], Tying]:
     index = {tap: i for i, tap in enumerate(own)}
     turned = {tap for r in range(order) for tap in _turned(own, r)}  # a group: its inverses are among them

@@ -10,7 +10,18 @@ from typing import Literal
 
 import msgspec
 
-from evonet.genome.genes import Activation, GeneId, Join, Norm, Pooling, ReadoutKind, Reduction
+from evonet.genome.genes import (
+    Activation,
+    Coordinates,
+    GeneId,
+    Join,
+    Norm,
+    Pooling,
+    ReadoutKind,
+    Reduction,
+    Route,
+    SaccadeForm,
+)
 
 Shape = tuple[int, int, int]
 Tap = tuple[int, int]
@@ -136,6 +147,7 @@ class SheetPlan(Part, frozen=True, kw_only=True):
 
 
 class ReadoutPlan(Part, frozen=True, kw_only=True):
+    source: int  # index of the sheet that it reads
     pooling: Pooling
     grid: tuple[int, int]
     kind: ReadoutKind
@@ -153,6 +165,55 @@ class Costs(Part, frozen=True, kw_only=True):
     neurons: int
 
 
+class Eye(Part, frozen=True, kw_only=True):
+    """How one class of a cell is computed: the eye's sheets on one block of pixels, each by one of its motifs.
+
+    Cell i, along an axis, reads pixels i * cell + first[0] on, as many as the first stage's source has; sheet k then
+    holds its positions from i * steps[k] + first[k + 1] on, those of the whole sheet that lie outside it as zeros.
+    """
+
+    count: int  # cells of this class at most, of one fixation
+    sheets: tuple[SheetPlan, ...]  # shapes are of the block
+    first: tuple[tuple[int, int], ...]  # (row, column): of the pixels, and of every sheet
+    costs: Costs  # of one block; weights are 0
+
+
+class SaccadePlan(Part, frozen=True, kw_only=True):
+    """Where the first `depth` sheets are computed. `Plan.sheets` holds them as computed everywhere: the reference.
+
+    Behind the genome's own sheets stand the glance's, which see the view, and those named here by their index.
+    """
+
+    depth: int
+    cell: int  # side in pixels
+    grid: tuple[int, int]  # rows and columns of cells
+    steps: tuple[int, ...]  # positions of a cell, along each side, in every sheet of the eye
+    form: SaccadeForm
+    route: Route
+    eyes: tuple[Eye, ...]  # per class
+    fixations: int
+    halting: float | None  # the probability that is sure enough
+    coordinates: Coordinates
+    downsampling: int
+    view: Shape  # what the glance sees
+    glance: tuple[int, ...]  # sheets; the last but one has the features of every cell, the last its logits
+    cheap: int | None  # the sheet that fills the cells without a class
+    query: int | None  # the sheet that makes of what is known what to look for
+
+    @property
+    def classes(self) -> int:
+        return len(self.eyes)
+
+    @property
+    def cells(self) -> int:
+        return self.grid[0] * self.grid[1]
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """Cells per class, of one fixation."""
+        return tuple(eye.count for eye in self.eyes)
+
+
 class Plan(Part, frozen=True, kw_only=True):
     input: Shape
     classes: int
@@ -160,6 +221,7 @@ class Plan(Part, frozen=True, kw_only=True):
     readout: ReadoutPlan
     tensors: tuple[Tensor, ...]  # of live taps and channels only
     costs: Costs
+    saccade: SaccadePlan | None = None
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -22,7 +22,7 @@ Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # header, lines
 def draw_plan(genome: Genome, plan: Plan) -> list[str]:
     """The plan from the input to the classes, every motif drawn with the taps that it has on its source."""
     lines = [f"input: {_size(plan.input)}"]
-    for gene, sheet in zip(genome.sheets, plan.sheets, strict=True):
+    for gene, sheet in zip(genome.sheets, plan.sheets[: len(genome.sheets)], strict=True):
         lines.append(f"{_spaced(sheet.name)}: {describe_sheet(gene)}; {_size(sheet.shape)}")
         for (place, motif), branch in zip(ordered(gene), (*sheet.incoming, *sheet.recurrent), strict=True):
             into = f" into channels {branch.channels[0]} to {branch.channels[1] - 1}" if gene.join == "concat" else ""

@@ -63,8 +63,8 @@ def lent(lender: dict, borrower: dict, sheet: dict | None = None) -> Genome:
     "genome, message",
     [
         (
-            Genome(sheets=(SheetGene(),), saccade=SaccadeGene()),
-            r"^saccade is not computed yet by this version: delete the saccade gene\.$",
+            Genome(sheets=(SheetGene(),), saccade=SaccadeGene(depth=2)),
+            r"^saccade\.depth = 2, expected 1\.\.1, the number of sheets\.$",
         ),
         (one(source=0), r"^sheets\[0\]\.motifs have sources \[0\]: expected one at least that reads another sheet"),
         (one(source=2), r"^sheets\[0\]\.motifs\[0\]\.source = 2 lies before the input: expected 0\.\.1, where 1 is"),

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from evonet.genome.genes import Genome, SheetGene
-from evonet.network.network import Network, _pool_first, activate, reduce
+from evonet.network.network import Network
+from evonet.network.sheets import _pool_first, activate, reduce
 from evonet.plan import expand
 
 

@@ -90,7 +90,7 @@ def _meaning(run: Reader, id: int, genome: Genome, twin: Twin | None) -> dict[st
 def plan_data(genome: Genome, plan: Plan, package: Package | None, twin: Twin | None) -> dict[str, Any]:
     numbers = iter(range(len(plan.stages)))  # of the stages, which are those of the sheets in order
     sheets = []
-    for gene, sheet in zip(genome.sheets, plan.sheets, strict=True):
+    for gene, sheet in zip(genome.sheets, plan.sheets[: len(genome.sheets)], strict=True):
         branches = [
             {"source": branch.source, "self": own, "stages": [next(numbers) for _ in branch.stages]}
             for own, many in ((False, sheet.incoming), (True, sheet.recurrent))
