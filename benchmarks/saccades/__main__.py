@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="*", default=list(TASKS), help="clutter:SIDE, in order")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--models", nargs="*", default=[], help="only these; saccade:GENOME.toml:SELECTOR adds one")
+    parser.add_argument("--steps", type=int, default=None, help="of plan: for all trainings, instead of the task's")
     parser.add_argument("--plan", type=Path, default=Path("plan.jsonl"))
     parser.add_argument("--jobs", type=int, default=2, help="processes beside each other")
     parser.add_argument("--lanes", type=int, default=1, help="trainings beside each other in a process, on CUDA")
@@ -87,6 +88,8 @@ def run(chosen: argparse.Namespace) -> None:
 def plan(chosen: argparse.Namespace) -> None:
     """Print the jobs, a line each; on standard error what they cost."""
     jobs = planned(chosen.parts or PARTS, chosen.tasks, chosen.seeds, chosen.models)
+    if chosen.steps is not None:
+        jobs = [job._replace(steps=chosen.steps) for job in jobs]
     for job in jobs:
         print(json.dumps(job._asdict()))
     macs = {(j.task, j.model): counts_of(j.model, task_of(j.task)).macs for j in jobs}

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from canvas import Batch
 from controls import SCORES, ranked
-from ladder import CLASSES, Classifier, middle
+from ladder import CLASSES, Classifier
 from macs import Counts
 from torch import Tensor
 from training import Moment
@@ -59,8 +59,7 @@ class Saccade(Classifier):
         if not self.located:
             return loss
         where = looked.scores.logsumexp(1)
-        place = middle(batch, rows=where.shape[1], columns=where.shape[2])
-        return loss + now.location * F.cross_entropy(where.flatten(1), place)
+        return loss + now.location * F.cross_entropy(where.flatten(1), cell_of(batch.boxes, self.at.cell, self.at.grid))
 
     def counts(self) -> Counts:
         """The plan's own: glance, halo and every fixation included."""
@@ -82,6 +81,12 @@ class Saccade(Classifier):
             return None
         key = seeds.key("saccades", "pick", self.seed, at.step)
         return Sampled(key) if self.selector == "learned-sampled" else Noisy(key, 1.0)
+
+
+def cell_of(boxes: Tensor, cell: int, grid: tuple[int, int]) -> Tensor:
+    """The flat cell (B,) that holds the middle of each box, the nearest one where that lies beside the grid."""
+    y, x = (boxes[:, :2] + boxes[:, 2:]).div(2 * cell, rounding_mode="floor").unbind(1)
+    return y.clamp(max=grid[0] - 1) * grid[1] + x.clamp(max=grid[1] - 1)
 
 
 def controlled(scores: Tensor) -> Pick:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from arms import SELECTORS, saccade
+from arms import SELECTORS, cell_of, saccade
 from canvas import Fixed, task_of
 from models import counts_of
 from training import Moment
@@ -77,6 +77,11 @@ def test_the_boxes_teach_the_glance_where_the_digit_is(batch):
         model.loss(batch, Moment(0, 10)).backward()
         optimizer.step()
     assert hits() > before + 0.2
+
+
+def test_the_cell_of_a_box_is_counted_in_pixels_whatever_the_grid_leaves_out():
+    boxes = torch.tensor([[0, 0, 2, 2], [14, 30, 20, 40], [50, 50, 60, 60]])
+    assert cell_of(boxes, 16, (3, 3)).tolist() == [0, 1 * 3 + 2, 2 * 3 + 2]
 
 
 def test_arms_are_named_in_plans_and_counted_by_their_plan(tmp_path):

@@ -151,6 +151,19 @@ def test_training_in_pieces_is_training_at_once(digits):
         assert not torch.equal(a, before)
 
 
+def test_no_canvas_is_trained_on_twice(digits):
+    canvases, seen = Fresh("clutter:60", digits["train"], 1), []
+
+    class Recorded:
+        def at(self, numbers):
+            seen.extend(numbers.tolist())
+            return canvases.at(numbers)
+
+    model = model_of("pool8-narrow", canvases.task)
+    Training(model, Recorded(), steps=7, batch=3, lr=0.01, device="cpu").advance(7)
+    assert seen == list(range(21))
+
+
 def test_the_rate_rises_then_falls_to_nothing(digits):
     canvases = Fresh("clutter:60", digits["train"], 1)
     training = Training(model_of("pool8-narrow", canvases.task), canvases, steps=1000, batch=1, lr=0.5, device="cpu")
