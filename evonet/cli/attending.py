@@ -71,7 +71,7 @@ def _print(one: Attended) -> None:
     )
     print(
         f"{fixations}{number(one.cells)} of {number(rows * columns)} cells, {percent(one.pixels)} of the pixels, "
-        f"{number(one.macs)} multiply-adds"
+        f"{number(one.macs)} multiply-adds" + (" at most" if one.fixations else "")
     )
     header = ["look", "class", "row", "column", "pixels read (y, x)", "weight"]
     if one.fixations:
