@@ -107,6 +107,8 @@ def test_equal_weights_go_by_time_then_by_the_glance():
     path = make_network(PATH)
     _, looked = path.look(some(path)[0])
     assert torch.equal(faithfulness.by_weight(looked), looked.time)
+    backwards = replace(looked, time=2 - looked.time)  # against what the glance says
+    assert torch.equal(faithfulness.by_weight(backwards), backwards.time)
 
 
 def test_occlusion_ranks_first_the_look_whose_loss_costs_most():
