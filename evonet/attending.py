@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evonet import seeds
 from evonet.errors import DataError, GenomeError, PackageError
 from evonet.evaluation.attention import Attention, Chunk, measure
 from evonet.evaluation.looks import alone, read_pixels
@@ -21,7 +22,7 @@ from evonet.plan.types import Eye, SaccadePlan
 from evonet.report.attention import Attended, Look, Window
 from evonet.training.batches import images_of
 from evonet.training.data import DataSet, load_data
-from evonet.training.images import Images
+from evonet.training.images import Canvases, Images
 
 #: The test split is read by `evonet eval` alone (DESIGN invariant 4), and a picture is a look at it.
 Split = Literal["train", "calibration", "validation", "choice"]
@@ -48,9 +49,11 @@ def attend(
             raise DataError(
                 f"--index {index}: expected 0..{len(images) - 1}, {spec} {split} has {len(images):,} images."
             )
-    # One image at a time, though that is slower: then a picture is the same in whatever company it is drawn.
-    chosen = [(index, next(_chunks(images.take(torch.tensor([index]))))) for index in indices]
-    return [(_attended(network, saccade, chunk, spec, split, index), chunk[0][0].numpy()) for index, chunk in chosen]
+    shown = []
+    for index in indices:  # one at a time: an image is then answered alike, whatever others are asked for
+        chunk = next(_chunks(images.take(torch.tensor([index]))))
+        shown.append((_attended(network, saccade, chunk, spec, split, index), chunk.images[0].numpy()))
+    return shown
 
 
 def attention(
@@ -95,14 +98,18 @@ def _check_shape(network: Network, data: DataSet, spec: str, where: str) -> None
 
 
 def _chunks(images: Images) -> Iterator[Chunk]:
-    """Images with the boxes of their objects, where the data know them."""
-    boxes: Tensor | None = getattr(images, "boxes", None)
-    for place, (x, labels) in enumerate(images.chunks(CHUNK)):
-        yield x, labels, None if boxes is None else boxes[place * CHUNK : (place + 1) * CHUNK]
+    """Canvases with the boxes of their digits, and the same digits among other clutter; other images as they are."""
+    if not isinstance(images, Canvases):
+        yield from (Chunk(x, labels) for x, labels in images.chunks(CHUNK))
+        return
+    others = images.among(seeds.key("swap", 1))
+    for scene, other in zip(images.scenes(CHUNK), others.scenes(CHUNK), strict=True):
+        x, swapped = (one.images.float() / images.scale for one in (scene, other))
+        yield Chunk(x, scene.labels, scene.boxes, swapped)
 
 
 def _attended(network: Network, saccade: SaccadePlan, chunk: Chunk, spec: str, split: str, index: int) -> Attended:
-    x, labels, boxes = chunk
+    x, boxes = chunk.images, chunk.boxes
     with torch.no_grad():
         logits, looked = network.look(x)
         windows = network.windows(looked)
@@ -114,7 +121,7 @@ def _attended(network: Network, saccade: SaccadePlan, chunk: Chunk, spec: str, s
         data=spec,
         split=split,
         index=index,
-        label=int(labels[0]),
+        label=int(chunk.labels[0]),
         answer=answer,
         probability=float(probabilities[-1]),
         form=saccade.form,

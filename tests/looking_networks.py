@@ -69,12 +69,12 @@ def make_network(genome: Genome = SET, *, side: int = 24, channels: int = 1, bli
     return network
 
 
-def make_package(genome: Genome) -> Package:
-    """The same network with its weights rounded to sixteenths, for images of 1x24x24."""
-    plan = expand(genome, input=(1, 24, 24), classes=4)
+def make_package(genome: Genome, *, side: int = 24, classes: int = 4) -> Package:
+    """The same network with its weights rounded to sixteenths, for images of one channel."""
+    plan = expand(genome, input=(1, side, side), classes=classes)
     codes = [(weight * 16).round().numpy().astype(np.int16) for weight in make_weights(plan)]
     tensors = tuple(Quantised(24, code) for code in codes)  # STEPS[24] is 1/16
-    return Package(genome=genome, input=plan.input, classes=4, expression=plan.expression, tensors=tensors)
+    return Package(genome=genome, input=plan.input, classes=classes, expression=plan.expression, tensors=tensors)
 
 
 def canvases(count: int, *, side: int = 24, digit: int = 9, seed: int = 0):

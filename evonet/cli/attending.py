@@ -71,7 +71,7 @@ def _print(one: Attended) -> None:
     )
     print(
         f"{fixations}{number(one.cells)} of {number(rows * columns)} cells, {percent(one.pixels)} of the pixels, "
-        f"{number(one.macs)} multiply-adds"
+        f"{number(one.macs)} multiply-adds" + (" at most" if one.fixations else "")
     )
     header = ["look", "class", "row", "column", "pixels read (y, x)", "weight"]
     if one.fixations:
@@ -97,8 +97,8 @@ def _print_measures(found: Attention, where: str) -> None:
         ("a look at the object's box", percent(found.hit), percent(found.hit_chance)),
         ("a look at the box's middle", percent(found.centre), percent(found.centre_chance)),
         ("ink of the box that was read", percent(found.ink), percent(found.pixels)),
-        ("a look at the box, clutter moved", percent(found.moved_hit), percent(found.hit_chance)),
-        ("same answer, clutter moved", percent(found.moved_same), ""),
+        ("a look at the box, among other clutter", percent(found.swap_hit), percent(found.hit_chance)),
+        ("same answer, among other clutter", percent(found.swap_same), ""),
         ("accuracy", percent(found.accuracy), ""),
         ("accuracy, noise in all that was read", percent(found.necessity_accuracy), ""),
         ("answers that this noise changes", percent(found.necessity_changed), ""),

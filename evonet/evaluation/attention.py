@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 import torch
@@ -14,8 +15,14 @@ from evonet.network import Network
 from evonet.network.looking import Looked
 from evonet.plan.types import SaccadePlan
 
-#: Images (B, C, H, W) in [0, 1], labels (B,), and boxes (B, 4) of the objects where the data know them.
-Chunk = tuple[Tensor, Tensor, Tensor | None]
+
+class Chunk(NamedTuple):
+    """Some images, and what the data know of them; of all chunks alike."""
+
+    images: Tensor  # (B, C, H, W) in [0, 1]
+    labels: Tensor  # (B,)
+    boxes: Tensor | None = None  # (B, 4) int64 of the objects: y0, x0, y1, x1
+    swapped: Tensor | None = None  # (B, C, H, W): the same objects in the same places, among other clutter
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +36,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attention(msgspec.Struct, frozen=True, kw_only=True):
-    """Means over images; shares in [0, 1]. What needs the objects' boxes is None where the data have none."""
+    """Means over images; shares in [0, 1]. What needs boxes, or other clutter, is None where the data have none."""
 
     images: int
     alone: bool  # whether nothing but the looks' windows reaches an answer: then `changed` is 0 by construction
@@ -46,13 +53,13 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     changed: float  # images with any change at all
     necessity_accuracy: float  # noise in all that was read
     necessity_changed: float  # images whose answer it changes
-    moved_hit: float | None  # clutter moved, looked again
-    moved_same: float | None  # images with the same answer then
+    swap_hit: float | None  # hits of another look, among other clutter
+    swap_same: float | None  # images with the same answer then
     curves: tuple[Curve, ...]
 
 
 def measure(network: Network, chunks: Iterable[Chunk], *, seed: int = 0) -> Attention:
-    """Measure `network` over `chunks`; all have boxes or none has.
+    """Measure `network` over `chunks`.
 
     Noise is drawn by (seed, number of the chunk), so equal chunks give equal measures.
 
@@ -79,7 +86,7 @@ def measure(network: Network, chunks: Iterable[Chunk], *, seed: int = 0) -> Atte
 
 def _measured(network: Network, grid: SaccadePlan, chunk: Chunk, key: tuple[int, int]) -> dict[str, Tensor]:
     """Values per image: (B,), of curves (B, points)."""
-    x, labels, boxes = chunk
+    x = chunk.images
     logits, looked = network.look(x)
     shape = (len(x), x.shape[2], x.shape[3])
     read = looks.read_pixels(network, looked, shape)
@@ -88,37 +95,35 @@ def _measured(network: Network, grid: SaccadePlan, chunk: Chunk, key: tuple[int,
     blind = faithfulness.necessity(network, x, looked, noise).argmax(1)
     answer = logits.argmax(1)
     found = {
-        "accuracy": answer == labels,
+        "accuracy": answer == chunk.labels,
         "cells": looks.looked_cells(looked, grid.grid).flatten(1).sum(1),
         "fixations": looked.fixations,
         "pixels": read.flatten(1).double().mean(1),
         "change": change,
         "changed": change > 0,
-        "necessity_accuracy": blind == labels,
+        "necessity_accuracy": blind == chunk.labels,
         "necessity_changed": blind != answer,
         **_curves(network, x, looked, key),
     }
-    if boxes is not None:
-        found |= _objects(network, grid, x, boxes, looked, key)
-        found["ink"] = looks.ink_coverage(x, boxes, read)
-        found["moved_same"] = found.pop("moved_answer") == answer
+    if chunk.boxes is not None:
+        found |= _objects(grid, chunk.boxes, looked)
+        found["ink"] = looks.ink_coverage(x, chunk.boxes, read)
+    if chunk.boxes is not None and chunk.swapped is not None:
+        again, looked = network.look(chunk.swapped)
+        found["swap_hit"] = _objects(grid, chunk.boxes, looked)["hit"]
+        found["swap_same"] = again.argmax(1) == answer
     return found
 
 
-def _objects(
-    network: Network, grid: SaccadePlan, x: Tensor, boxes: Tensor, looked: Looked, key: tuple[int, int]
-) -> dict[str, Tensor]:
-    """What needs boxes: looks on the object, before and after the clutter has moved."""
+def _objects(grid: SaccadePlan, boxes: Tensor, looked: Looked) -> dict[str, Tensor]:
+    """Whether the looks are on the objects, and would be by chance."""
     on_box = looks.box_cells(boxes, grid.cell, grid.grid)
     on_centre = looks.centre_cells(boxes, grid.cell, grid.grid)
-    logits, again = network.look(faithfulness.moved(x, boxes, *key))
     return {
         "hit": looks.hits(looked, on_box),
         "hit_chance": looks.chance(looked, on_box),
         "centre": looks.hits(looked, on_centre),
         "centre_chance": looks.chance(looked, on_centre),
-        "moved_hit": looks.hits(again, on_box),
-        "moved_answer": logits.argmax(1),
     }
 
 

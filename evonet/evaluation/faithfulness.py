@@ -3,13 +3,11 @@
 These measures say which evidence was *used*. They do not say why these cells were chosen: the glance has seen the whole
 image, and nothing here explains the glance.
 
-Everywhere but in `moved` the selection is held: `network.answer(x, looked)` computes the same cells by the same motifs
-with the same weights, whatever the images have become.
+The selection is held throughout: `network.answer(x, looked)` computes the same cells by the same motifs with the same
+weights, whatever the images have become.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -24,7 +22,8 @@ STEPS = 10  # of a curve: tenths of an image's looks
 
 def noise_like(x: Tensor, *parts: int | str) -> Tensor:
     """Uniform in [0, 1), of the shape of `x`; the same for the same key on every CPU run."""
-    return _uniform(x.shape, *parts).to(x)
+    generator = torch.Generator().manual_seed(seeds.key("faithfulness", 1, *parts))
+    return torch.rand(x.shape, generator=generator).to(x)
 
 
 def counterfactual(network: Network, x: Tensor, looked: Looked, noise: Tensor) -> Tensor:
@@ -109,32 +108,6 @@ def curves(network: Network, x: Tensor, looked: Looked, ranks: Tensor, *, steps:
 def area(curve: Tensor) -> Tensor:
     """The area under curves over [0, 1], by trapezoids: (..., points) to (...). Of deletion, less is better."""
     return torch.trapezoid(curve, dx=1 / (curve.shape[-1] - 1))
-
-
-def moved(x: Tensor, boxes: Tensor, *parts: int | str) -> Tensor:
-    """The images with everything outside the object's box moved to other places, the box as it was: like `x`.
-
-    All that is not the box, as one picture on a torus, goes by a random distance of a quarter to three quarters of
-    each side; where the box was in it, it is 0. So as much clutter remains, of the same kind, and only where it lies
-    has changed; what comes to lie under the box is lost, and pieces may be cut at the border. For the swap test:
-    look again, and see whether the looks stay with the object.
-    """
-    count, _, height, width = x.shape
-    inside = covered(boxes, torch.arange(count, device=x.device), _shape(x))[:, None]
-    draws = _uniform((count, 2), "moved", *parts).double().to(x.device)
-    rows, columns = (
-        (torch.arange(n, device=x.device) - ((0.25 + 0.5 * draws[:, i, None]) * n).long()) % n
-        for i, n in enumerate((height, width))
-    )
-    image, channel = torch.arange(count, device=x.device), torch.arange(x.shape[1], device=x.device)
-    rest = x.masked_fill(inside, 0)
-    rolled = rest[image[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None, :]]
-    return torch.where(inside, x, rolled)
-
-
-def _uniform(shape: Sequence[int], *parts: int | str) -> Tensor:
-    generator = torch.Generator().manual_seed(seeds.key("faithfulness", 1, *parts))
-    return torch.rand(tuple(shape), generator=generator)
 
 
 def _shape(x: Tensor) -> Shape:

@@ -65,7 +65,7 @@ class Attended(msgspec.Struct, frozen=True, kw_only=True):
     grid: tuple[int, int]  # rows, columns
     cells: int  # looked at
     pixels: float  # share of the image that was read, in [0, 1]
-    macs: int  # multiply-adds for one image, by the plan
+    macs: int  # multiply-adds for one image, by the plan; with fixations, of as many as the genome allows
     looks: tuple[Look, ...]  # by number
     probabilities: tuple[float, ...]  # of the answer, after each fixation; one where all looks are at once
     classes: tuple[str, ...]  # what the looks of class 1, 2, ... are
