@@ -9,7 +9,8 @@ import msgspec
 
 from evonet import __version__
 from evonet.config import RunConfig
-from evonet.errors import DataError, PackageError
+from evonet.errors import DataError, GenomeError, PackageError
+from evonet.plan.types import Shape
 from evonet.store import Run
 from evonet.training.data import load_data
 
@@ -21,6 +22,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
     data: str
     split: str
+    input: Shape  # of an image
+    packed: Shape  # what the package is for; with another `input`, it was expanded again
     images: int
     accuracy: float  # in [0, 1]
     loss: float  # cross-entropy, bits per label, probabilities mixed with 1 % uniform
@@ -34,9 +37,11 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 def evaluate(package: bytes, *, spec: str, data_dir: Path | None, split: str, where: str) -> Evaluation:
     """Measure the network in `package` on a split of the data. `where` names the package in messages.
 
+    Where the data's images are of another size, the genome is expanded for them, if its weights stay what they are.
+
     Raises:
         PackageError: the bytes are damaged.
-        DataError: the data are missing, are not of the network's shape, or have no such split.
+        DataError: the data are missing, have no such split or other classes, or images that need other weights.
     """
     from evonet.network import decoded
     from evonet.package import unpack
@@ -46,21 +51,26 @@ def evaluate(package: bytes, *, spec: str, data_dir: Path | None, split: str, wh
     if split not in get_args(Split):
         raise DataError(f"split {split!r}, expected one of {', '.join(get_args(Split))}.")
     try:
-        network = decoded(unpack(package))
+        held = unpack(package)
     except PackageError as e:
         raise PackageError(f"{where}: {e}") from e
-    data, plan = load_data(spec, data_dir), network.plan
-    if (data.input, data.classes) != (plan.input, plan.classes):
-        wanted, came = (
-            f"{'x'.join(map(str, s))} and {n} classes"
-            for s, n in ((plan.input, plan.classes), (data.input, data.classes))
-        )
-        raise DataError(f"{where}: the network is for images of {wanted}, data {spec!r} have {came}.")
+    data = load_data(spec, data_dir)
+    if data.classes != held.classes:
+        raise DataError(f"{where}: the network tells {held.classes} classes apart, data {spec!r} have {data.classes}.")
+    try:
+        network = decoded(held, input=data.input)
+    except GenomeError as e:
+        came, wanted = ("x".join(map(str, shape)) for shape in (data.input, held.input))
+        told = str(e).rstrip(".")
+        raise DataError(f"{where}: packed for images of {wanted}, but data {spec!r} have {came}: {told}.") from e
+    plan = network.plan
     index = getattr(data.splits, split)
     loss, accuracy = quality(network, images_of(data, cast("Split", split)))
     return Evaluation(
         data=spec,
         split=split,
+        input=data.input,
+        packed=held.input,
         images=len(index),
         accuracy=accuracy,
         loss=loss,

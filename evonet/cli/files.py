@@ -159,7 +159,10 @@ def evaluate(
         Path, typer.Argument(metavar="FILE.evo", help="A package; - reads one, or its base64, from a pipe.")
     ],
     data: Annotated[
-        str, typer.Option("--data", help="digits, mnist, permuted, lag:R, scramble:KIND, idx:FOLDER or npz:FILE.")
+        str,
+        typer.Option(
+            "--data", help="digits, mnist, clutter:SIDE, permuted, lag:R, scramble:KIND, idx:FOLDER or npz:FILE."
+        ),
     ],
     data_dir: DataDir = None,
     split: Annotated[str, typer.Option("--split", help="train, calibration, validation, choice or test.")] = "test",
@@ -176,6 +179,9 @@ def evaluate(
     print(
         f"{file}: {found.bytes:,} bytes, {found.sheets} sheets, {found.weights:,} weights, {found.macs:,} multiply-adds"
     )
+    if found.input != found.packed:
+        came, packed = ("x".join(map(str, shape)) for shape in (found.input, found.packed))
+        print(f"expanded again, with the same weights, for images of {came}; it was packed for {packed}")
     print(
         f"{found.data} {found.split}, {found.images:,} images: accuracy {percent(found.accuracy, 2)}, "
         f"{found.loss:.4f} bits per label"

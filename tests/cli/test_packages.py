@@ -123,3 +123,29 @@ def test_refine_of_a_run_needs_an_individual(evonet, recorded, tmp_path):
     answer = evonet("refine", recorded, "-o", tmp_path / "out.evo")
     assert answer.exit_code == 1
     assert "name it with --id" in answer.stderr
+
+
+def test_eval_expands_a_network_again_for_images_of_another_size(evonet, tmp_path, small):
+    import numpy as np
+
+    random = np.random.default_rng(1)
+    for side in (12, 6):
+        images, labels = random.integers(0, 255, (200, side, side)).astype(np.uint8), np.arange(200) % 10
+        np.savez(tmp_path / f"{side}.npz", images=images, labels=labels.astype(np.uint8))
+    answer = evonet("eval", small, "--data", f"npz:{tmp_path / '12.npz'}")
+    assert answer.exit_code == 0, answer.output
+    assert "expanded again, with the same weights, for images of 1x12x12; it was packed for 1x8x8\n" in answer.stdout
+    found = json.loads(evonet("eval", small, "--data", f"npz:{tmp_path / '12.npz'}", "--json").stdout)
+    assert (found["input"], found["packed"]) == ([1, 12, 12], [1, 8, 8])
+    own = json.loads(evonet("eval", small, "--data", "digits", "--json").stdout)
+    assert found["macs"] > own["macs"]
+    assert found["weights"] == own["weights"]
+    assert "expanded again" not in evonet("eval", small, "--data", "digits").stdout
+
+
+def test_eval_of_weights_that_are_not_for_this_size_says_which(evonet):
+    answer = evonet("eval", RECORD, "--data", "digits")
+    assert answer.exit_code == 3
+    message = " ".join(answer.stderr.split())
+    assert "packed for images of 1x28x28, but data 'digits' have 1x8x8: " in message
+    assert "expected the same on both" in message
