@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from evonet.cli.output import Json, RunPath, percent, print_json, print_table
+from evonet.cli.output import Json, RunPath, percent, print_json, print_table, print_trade_offs
 from evonet.cli.running import DataDir, TrustCode
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def _print_expansion(genome: Genome, plan: Plan) -> None:
         f"{costs.weights:,} weights, {costs.connections:,} connections, {costs.macs:,} multiply-adds, "
         f"{costs.neurons:,} neurons"
     )
+    print_trade_offs(plan)
     print(f"{milliseconds:,.1f} ms predicted for the stages of a training step on 128 images (default cost table)")
     print(f"genome {size:,} bytes, {8 * size:,} bits for masks of {bits:,} bits: 1 to {bits / (8 * size):,.0f}")
 

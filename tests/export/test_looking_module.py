@@ -141,6 +141,9 @@ def test_the_folder_is_checked_and_its_masks_are_of_the_eye_everywhere(tmp_path)
     done = export(package, tmp_path / "out", formats=["safetensors"], masks=True)
     assert done.difference < 1e-6
     plan = expand(genome, input=(1, 16, 16), classes=10)
+    card = (done.folder / "card.md").read_text()
+    assert "| looked at, at most | 1 of class 1, 1 of class 2, at each of 2 fixations: 4 of 4 |" in card
+    assert f"| multiply-adds of a cell of class 1 | {plan.saccade.eyes[0].costs.macs:,} |" in card
     with np.load(done.folder / "masks.npz") as arrays:
         assert sorted(arrays.files) == sorted(f"{s.name}.{kind}" for s in plan.stages for kind in ("mask", "slots"))
         assert arrays["sheet0.motif0.taps.mask"].shape == (4 * 16 * 16, 16 * 16)
