@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast, get_args
+from statistics import fmean
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import msgspec
 
@@ -14,10 +16,24 @@ from evonet.plan.types import Shape
 from evonet.store import Run
 from evonet.training.data import load_data
 
+if TYPE_CHECKING:
+    from evonet.network import Network
+    from evonet.package import Package
+    from evonet.training.data import DataSet
+    from evonet.training.images import Images
+
 Split = Literal["train", "calibration", "validation", "choice", "test"]
 
 
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+class Corruption(msgspec.Struct, frozen=True, kw_only=True):
+    """The same images under one corruption, or the mean over several."""
+
+    name: str
+    accuracy: float  # in [0, 1]
+    loss: float  # bits per label, as of the images themselves
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `evonet eval` says of a package."""
 
     data: str
@@ -32,22 +48,35 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     weights: int
     connections: int
     sheets: int
+    corruptions: tuple[Corruption, ...] = ()  # with their mean, where there are several
 
 
-def evaluate(package: bytes, *, spec: str, data_dir: Path | None, split: str, where: str) -> Evaluation:
-    """Measure the network in `package` on a split of the data. `where` names the package in messages.
+def evaluate(
+    package: bytes,
+    *,
+    spec: str,
+    data_dir: Path | None,
+    split: str,
+    where: str,
+    corruptions: Sequence[str] = (),
+) -> Evaluation:
+    """Measure the network in `package` on a split of the data, and on the same images under each of `corruptions`.
+
+    `where` names the package in messages; "all" among the corruptions means the fifteen of MNIST-C.
 
     Where the data's images are of another size, the genome is expanded for them, if its weights stay what they are.
 
     Raises:
         PackageError: the bytes are damaged.
-        DataError: the data are missing, have no such split or other classes, or images that need other weights.
+        DataError: the data are missing, have no such split or other classes, or images that need other weights; or a
+            corruption is unknown.
     """
-    from evonet.network import decoded
     from evonet.package import unpack
     from evonet.training.batches import images_of
+    from evonet.training.corruptions import chosen
     from evonet.training.quality import quality
 
+    names = chosen(corruptions)
     if split not in get_args(Split):
         raise DataError(f"split {split!r}, expected one of {', '.join(get_args(Split))}.")
     try:
@@ -55,23 +84,15 @@ def evaluate(package: bytes, *, spec: str, data_dir: Path | None, split: str, wh
     except PackageError as e:
         raise PackageError(f"{where}: {e}") from e
     data = load_data(spec, data_dir)
-    if data.classes != held.classes:
-        raise DataError(f"{where}: the network tells {held.classes} classes apart, data {spec!r} have {data.classes}.")
-    try:
-        network = decoded(held, input=data.input)
-    except GenomeError as e:
-        came, wanted = ("x".join(map(str, shape)) for shape in (data.input, held.input))
-        told = str(e).rstrip(".")
-        raise DataError(f"{where}: packed for images of {wanted}, but data {spec!r} have {came}: {told}.") from e
-    plan = network.plan
-    index = getattr(data.splits, split)
-    loss, accuracy = quality(network, images_of(data, cast("Split", split)))
+    network = _fitted(held, data, where)
+    plan, images = network.plan, images_of(data, cast("Split", split))
+    loss, accuracy = quality(network, images)
     return Evaluation(
         data=spec,
         split=split,
         input=data.input,
         packed=held.input,
-        images=len(index),
+        images=len(images),
         accuracy=accuracy,
         loss=loss,
         bytes=len(package),
@@ -79,7 +100,38 @@ def evaluate(package: bytes, *, spec: str, data_dir: Path | None, split: str, wh
         weights=plan.costs.weights,
         connections=plan.costs.connections,
         sheets=len(plan.sheets),
+        corruptions=_corrupted(network, images, names),
     )
+
+
+def _fitted(held: Package, data: DataSet, where: str) -> Network:
+    """The network of a package, for the images of `data`."""
+    from evonet.network import decoded
+
+    if data.classes != held.classes:
+        raise DataError(
+            f"{where}: the network tells {held.classes} classes apart, data {data.name!r} have {data.classes}."
+        )
+    try:
+        return decoded(held, input=data.input)
+    except GenomeError as e:
+        came, wanted = ("x".join(map(str, shape)) for shape in (data.input, held.input))
+        told = str(e).rstrip(".")
+        raise DataError(f"{where}: packed for images of {wanted}, but data {data.name!r} have {came}: {told}.") from e
+
+
+def _corrupted(network: Network, images: Images, names: Sequence[str]) -> tuple[Corruption, ...]:
+    from evonet.training.corruptions import Corrupted
+    from evonet.training.quality import quality
+
+    found = []
+    for name in names:
+        loss, accuracy = quality(network, Corrupted(images, name))
+        found.append(Corruption(name=name, accuracy=accuracy, loss=loss))
+    if len(found) > 1:
+        accuracy, loss = fmean(c.accuracy for c in found), fmean(c.loss for c in found)
+        found.append(Corruption(name="mean", accuracy=accuracy, loss=loss))
+    return tuple(found)
 
 
 def card_of(

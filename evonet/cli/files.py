@@ -162,18 +162,30 @@ def evaluate(
     data: Annotated[
         str,
         typer.Option(
-            "--data", help="digits, mnist, clutter:SIDE, permuted, lag:R, scramble:KIND, idx:FOLDER or npz:FILE."
+            "--data",
+            help="digits, mnist, clutter:SIDE, clutter:SIDE:ink, permuted, lag:R, scramble:KIND, idx:FOLDER or "
+            "npz:FILE.",
         ),
     ],
     data_dir: DataDir = None,
     split: Annotated[str, typer.Option("--split", help="train, calibration, validation, choice or test.")] = "test",
+    corruption: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--corruption",
+            metavar="NAME",
+            help="Measure under this corruption, too; may be repeated, all: the fifteen of MNIST-C and their mean.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """How good the network in a file is: accuracy, loss, bytes, costs."""
     from evonet import measured
     from evonet.cli.packages import read_package
 
-    found = measured.evaluate(read_package(file), spec=data, data_dir=data_dir, split=split, where=str(file))
+    found = measured.evaluate(
+        read_package(file), spec=data, data_dir=data_dir, split=split, where=str(file), corruptions=corruption or ()
+    )
     if json:
         print_json(found)
         return
@@ -187,6 +199,9 @@ def evaluate(
         f"{found.data} {found.split}, {found.images:,} images: accuracy {percent(found.accuracy, 2)}, "
         f"{found.loss:.4f} bits per label"
     )
+    if found.corruptions:
+        rows = [(c.name, percent(c.accuracy, 2), f"{c.loss:.4f}") for c in found.corruptions]
+        print_table(("corruption", "accuracy", "bits per label"), rows, left=("corruption",))
 
 
 def doctor(

@@ -123,6 +123,7 @@ class Evaluation:
             seed=self.job.seed,
             rates=rates,
             rate_price=compression.rate_term * compression.size_weight * LN2 / len(self.e.train),
+            looking=self.e.settings.looking,
         )
 
     def _rounds(self, start: Inherited) -> Rounds:

@@ -8,7 +8,7 @@ may see them: selection measures under TRAINING, which shares no family with the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -86,6 +86,15 @@ def known(name: str) -> str:
     if name not in CORRUPTIONS:
         raise DataError(f"corruption {name!r} is unknown, expected one of {', '.join(CORRUPTIONS)}.")
     return name
+
+
+def chosen(names: Iterable[str]) -> tuple[str, ...]:
+    """Corruptions as asked for, each once, in that order; "all" stands for those of TESTING.
+
+    Raises DataError: one of them is unknown.
+    """
+    asked = [name for word in names for name in (TESTING if word == "all" else (known(word),))]
+    return tuple(dict.fromkeys(asked))
 
 
 class Corrupted:

@@ -115,8 +115,8 @@ def load_data(spec: str, data_dir: Path | str | None = None, base: Path | str | 
 def _on_canvases(canvas: Canvas, data_dir: Path | None) -> DataSet:
     """MNIST, its splits as they are: a split's canvases show and are cut from that split's digits alone."""
     digits = _data_set(read_named_idx("mnist", data_dir))
-    name = repr(("canvas", CANVASES, canvas, digits.fingerprint)).encode()
-    fingerprint = hashlib.blake2b(name, digest_size=16).hexdigest()
+    named = repr((CANVASES, canvas.side, canvas.clutter, canvas.count, digits.fingerprint)).encode()
+    fingerprint = hashlib.blake2b(named, digest_size=16).hexdigest()
     return replace(digits, name=canvas.name, canvas=canvas, fingerprint=fingerprint)
 
 

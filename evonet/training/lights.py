@@ -61,8 +61,9 @@ def fog(x: Tensor, seeds: Tensor) -> Tensor:
     the plasma of Hendrycks & Dietterich 2019, of features as large as a digit.
     """
     height, width = x.shape[2:]
-    octaves = [_octave(seeds, height, width, spacing) * spacing for spacing in (32, 16, 8, 4, 2)]
-    plasma = torch.stack(octaves).sum(0)
+    plasma = torch.zeros(len(x), height, width, device=x.device)
+    for spacing in (32, 16, 8, 4, 2):  # one after the other: `sum` picks its order by the size of the batch
+        plasma += spacing * _octave(seeds, height, width, spacing)
     least, most = plasma.amin((1, 2), keepdim=True), plasma.amax((1, 2), keepdim=True)
     return (x + FOG * ((plasma - least) / (most - least).clamp(min=1e-6))[:, None]) / (1 + FOG)
 

@@ -1,11 +1,11 @@
 """What a glance is rewarded for beside the task: looking at little, looking the same when the image is corrupted.
 
-Loss terms, each a scalar to be weighted and added (`entropy` and its like say so where they are to be subtracted), and
-the phases of a training. `logits` are the glance's, (B, K, cells), of classes 1..K; none (class 0) has the logit 0. All
-are finite, with finite gradients, for any logits but NaN.
+Loss terms, each a scalar to be weighted and added (`entropy` is a reward, to be subtracted), and the phases of a
+training. `logits` are the glance's, (B, K, cells), of classes 1..K; none (class 0) has the logit 0. All terms are
+finite, with finite gradients, for any logits but NaN.
 
 Zeros and consistency alone are satisfied by a map that is the same for every image: without a gradient of the task (or
-of `location`) the glance collapses to it, see tests/training/test_looking.py.
+of `location`) the glance collapses to it, see tests/training/test_glance_rewards.py.
 """
 
 from collections.abc import Sequence

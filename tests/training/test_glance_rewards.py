@@ -5,7 +5,7 @@ from math import log
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -52,6 +52,7 @@ TERMS = {
 
 
 @pytest.mark.parametrize("name", TERMS)
+@settings(max_examples=40)
 @given(st.lists(ANY, min_size=32, max_size=32))
 def test_terms_are_finite_and_within_their_range(name, numbers):
     term, low, high = TERMS[name]
@@ -111,6 +112,7 @@ def test_location_is_least_where_the_map_is_the_box():
     two = torch.full((1, 2, 4), -INF)
     two[0, 1] = right[0, 0]
     assert location(two, covered) == pytest.approx(0, abs=1e-6)  # in any class
+    assert location(torch.zeros(1, 2, 1), torch.ones(1, 1)) == pytest.approx(-log(2 / 3))
 
 
 @given(
