@@ -11,12 +11,15 @@ import msgspec
 
 from evonet import __version__
 from evonet.config import RunConfig
-from evonet.errors import DataError, PackageError
+from evonet.errors import DataError, GenomeError, PackageError
+from evonet.plan.types import Shape
 from evonet.store import Run
 from evonet.training.data import load_data
 
 if TYPE_CHECKING:
     from evonet.network import Network
+    from evonet.package import Package
+    from evonet.training.data import DataSet
     from evonet.training.images import Images
 
 Split = Literal["train", "calibration", "validation", "choice", "test"]
@@ -35,6 +38,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     data: str
     split: str
+    input: Shape  # of an image
+    packed: Shape  # what the package is for; with another `input`, it was expanded again
     images: int
     accuracy: float  # in [0, 1]
     loss: float  # cross-entropy, bits per label, probabilities mixed with 1 % uniform
@@ -59,12 +64,13 @@ def evaluate(
 
     `where` names the package in messages; "all" among the corruptions means the fifteen of MNIST-C.
 
+    Where the data's images are of another size, the genome is expanded for them, if its weights stay what they are.
+
     Raises:
         PackageError: the bytes are damaged.
-        DataError: the data are missing, are not of the network's shape, or have no such split; or a corruption is
-            unknown.
+        DataError: the data are missing, have no such split or other classes, or images that need other weights; or a
+            corruption is unknown.
     """
-    from evonet.network import decoded
     from evonet.package import unpack
     from evonet.training.batches import images_of
     from evonet.training.corruptions import chosen
@@ -74,21 +80,18 @@ def evaluate(
     if split not in get_args(Split):
         raise DataError(f"split {split!r}, expected one of {', '.join(get_args(Split))}.")
     try:
-        network = decoded(unpack(package))
+        held = unpack(package)
     except PackageError as e:
         raise PackageError(f"{where}: {e}") from e
-    data, plan = load_data(spec, data_dir), network.plan
-    if (data.input, data.classes) != (plan.input, plan.classes):
-        wanted, came = (
-            f"{'x'.join(map(str, s))} and {n} classes"
-            for s, n in ((plan.input, plan.classes), (data.input, data.classes))
-        )
-        raise DataError(f"{where}: the network is for images of {wanted}, data {spec!r} have {came}.")
-    images = images_of(data, cast("Split", split))
+    data = load_data(spec, data_dir)
+    network = _fitted(held, data, where)
+    plan, images = network.plan, images_of(data, cast("Split", split))
     loss, accuracy = quality(network, images)
     return Evaluation(
         data=spec,
         split=split,
+        input=data.input,
+        packed=held.input,
         images=len(images),
         accuracy=accuracy,
         loss=loss,
@@ -99,6 +102,22 @@ def evaluate(
         sheets=len(plan.sheets),
         corruptions=_corrupted(network, images, names),
     )
+
+
+def _fitted(held: Package, data: DataSet, where: str) -> Network:
+    """The network of a package, for the images of `data`."""
+    from evonet.network import decoded
+
+    if data.classes != held.classes:
+        raise DataError(
+            f"{where}: the network tells {held.classes} classes apart, data {data.name!r} have {data.classes}."
+        )
+    try:
+        return decoded(held, input=data.input)
+    except GenomeError as e:
+        came, wanted = ("x".join(map(str, shape)) for shape in (data.input, held.input))
+        told = str(e).rstrip(".")
+        raise DataError(f"{where}: packed for images of {wanted}, but data {data.name!r} have {came}: {told}.") from e
 
 
 def _corrupted(network: Network, images: Images, names: Sequence[str]) -> tuple[Corruption, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from evonet.cli.output import Json, RunPath, percent, print_json, print_table
+from evonet.cli.output import Json, RunPath, percent, print_json, print_table, print_trade_offs
 from evonet.cli.running import DataDir, TrustCode
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def _print_expansion(genome: Genome, plan: Plan) -> None:
         f"{costs.weights:,} weights, {costs.connections:,} connections, {costs.macs:,} multiply-adds, "
         f"{costs.neurons:,} neurons"
     )
+    print_trade_offs(plan)
     print(f"{milliseconds:,.1f} ms predicted for the stages of a training step on 128 images (default cost table)")
     print(f"genome {size:,} bytes, {8 * size:,} bits for masks of {bits:,} bits: 1 to {bits / (8 * size):,.0f}")
 
@@ -191,6 +192,9 @@ def evaluate(
     print(
         f"{file}: {found.bytes:,} bytes, {found.sheets} sheets, {found.weights:,} weights, {found.macs:,} multiply-adds"
     )
+    if found.input != found.packed:
+        came, packed = ("x".join(map(str, shape)) for shape in (found.input, found.packed))
+        print(f"expanded again, with the same weights, for images of {came}; it was packed for {packed}")
     print(
         f"{found.data} {found.split}, {found.images:,} images: accuracy {percent(found.accuracy, 2)}, "
         f"{found.loss:.4f} bits per label"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from evonet.plan import Plan
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run, for example runs/0001-digits.")]
@@ -40,6 +43,15 @@ def print_table(
     for line in lines:
         table.add_row(*line)
     console(wide=not sys.stdout.isatty()).print(table)
+
+
+def print_trade_offs(plan: Plan) -> None:
+    """What a network that looks spends where; nothing for others."""
+    from evonet.plan.tradeoffs import trade_offs
+
+    found = trade_offs(plan)
+    for name, value in found.rows().items() if found else ():
+        print(f"{name}: {value}")
 
 
 def console(*, wide: bool = False):  # type: ignore[no-untyped-def]  # rich is imported on use
