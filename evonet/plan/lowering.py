@@ -4,13 +4,14 @@ The taps of a stage are split into parts that are summed. What a part costs is t
 one measured on a CPU with one thread.
 """
 
+from collections.abc import Iterator
 from math import gcd
 
 import msgspec
 
 from evonet.plan.geometry import stride
 from evonet.plan.timing import CostTable
-from evonet.plan.types import Plan, Stage, Tap
+from evonet.plan.types import Plan, SaccadePlan, SheetPlan, Stage, Tap
 
 LANES = 16  # float32 numbers in a vector of AVX-512
 
@@ -73,12 +74,50 @@ def choose(stage: Stage, table: CostTable | None = None) -> Lowering:
 
 def predicted(plan: Plan, table: CostTable, *, batch: int = 128) -> int:
     """Nanoseconds of one training step's stages: forward and both gradients, all applications, no optimiser."""
-    total = 0
-    for sheet in plan.sheets:
-        for times, branches in ((1, sheet.incoming), (sheet.repeats, sheet.recurrent)):
-            for stage in (stage for branch in branches for stage in branch.stages):
-                total += times * cost(stage, choose(stage, table), table, batch=batch)
-    return total
+    return sum(
+        calls * cost(stage, choose(stage, table), table, batch=each * batch)
+        for calls, each, stage in applications(plan)
+        if each
+    )
+
+
+def forward_milliseconds(plan: Plan, table: CostTable, *, batch: int = 1) -> float:
+    """What a forward pass of `batch` images takes: of the three products of a step, output and two gradients, one.
+
+    Nothing that is no stage is in it: readout, activations, the choice of cells and their cutting out.
+    """
+    return predicted(plan, table, batch=batch) // 3 / 1e6
+
+
+def applications(plan: Plan) -> Iterator[tuple[int, int, Stage]]:
+    """All that is computed of an image: (calls one after another, blocks or positions in each, stage).
+
+    Where a network looks, its budgets count in full: images that halt earlier, or find less, take less.
+    """
+    at = plan.saccade
+    for k, sheet in enumerate(plan.sheets):
+        if at is None or k >= at.depth:
+            yield from _stages(sheet, *((1, 1) if at is None else _often(plan, at, k)))
+    for eye in at.eyes if at else ():
+        for sheet in eye.sheets:
+            yield from _stages(sheet, max(1, at.fixations) if at else 1, eye.count)
+
+
+def _stages(sheet: SheetPlan, calls: int, each: int) -> Iterator[tuple[int, int, Stage]]:
+    for times, branches in ((calls, sheet.incoming), (calls * sheet.repeats, sheet.recurrent)):
+        yield from ((times, each, stage) for branch in branches for stage in branch.stages)
+
+
+def _often(plan: Plan, at: SaccadePlan, k: int) -> tuple[int, int]:
+    """Calls of sheet `k` behind the eye, and the positions of a set in each."""
+    own = len(plan.sheets) - len(at.glance) - (at.cheap is not None) - (at.query is not None)
+    rounds = max(1, at.fixations)
+    if k >= own:
+        return (rounds - 1 if k == at.query else 1), 1
+    if at.form == "conv":
+        return 1, 1
+    memory = at.fixations > 0 and k == own - 1
+    return rounds, 1 if memory else at.steps[-1] ** 2 * sum(at.budgets)
 
 
 def cost(stage: Stage, parts: Lowering, table: CostTable, *, batch: int = 128) -> int:

@@ -216,17 +216,20 @@ def _state(outcome: object) -> int:
 
 def scores(known: dict[str, Array], settings: ScoreSettings, loss: str, accuracy: str) -> Array:
     """`evonet.evolution.score.score` of many at once, NaN where `loss` is unknown; `known` are measures as float64."""
-    size = known["bytes"]
+    size, bits, hits = known["bytes"], known[loss], known[accuracy]
+    if share := settings.corrupted:
+        bits = (1 - share) * bits + share * known["corrupted_loss"]
+        hits = (1 - share) * hits + share * known["corrupted_accuracy"]
     match settings.kind:
         case "length":
-            found = -(settings.size_weight * 8 * size + known["train_images"] * known[loss])
+            found = -(settings.size_weight * 8 * size + known["train_images"] * bits)
         case "weighted":
-            found = 100 * known[accuracy] - settings.size_price * size / 100
+            found = 100 * hits - settings.size_price * size / 100
         case "bound":
-            within = -np.minimum(known[loss], BEYOND)
+            within = -np.minimum(bits, BEYOND)
             found = np.where(size > settings.bound, -(BEYOND + size / settings.bound), within)
         case "pareto":
-            found = -known[loss]
+            found = -bits
     found = np.where(np.isfinite(found), found, WORST)
     return np.where((known["state"] == STATES.index("scored")) & ~np.isnan(known[loss]), found, np.nan)
 
