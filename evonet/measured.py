@@ -44,6 +44,10 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     connections: int
     sheets: int
     corruptions: tuple[Corruption, ...] = ()  # with their mean, where there are several
+    # Where the speed was asked for: milliseconds of a forward pass.
+    milliseconds: float | None = None  # of one image, as the default cost table predicts
+    single_ms: float | None = None  # of one image, wall time on one thread
+    batched_ms: float | None = None  # of an image of a batch of 64, likewise
 
 
 def evaluate(
@@ -54,10 +58,12 @@ def evaluate(
     split: str,
     where: str,
     corruptions: Sequence[str] = (),
+    timed: bool = False,
 ) -> Evaluation:
     """Measure the network in `package` on a split of the data, and on the same images under each of `corruptions`.
 
-    `where` names the package in messages; "all" among the corruptions means the fifteen of MNIST-C.
+    `timed`: how long it takes, too. `where` names the package in messages; "all" among the corruptions means the
+    fifteen of MNIST-C.
 
     Raises:
         PackageError: the bytes are damaged.
@@ -98,7 +104,21 @@ def evaluate(
         connections=plan.costs.connections,
         sheets=len(plan.sheets),
         corruptions=_corrupted(network, images, names),
+        **(_times(network, images) if timed else {}),
     )
+
+
+def _times(network: Network, images: Images) -> dict[str, float]:
+    from evonet.evaluation.walltime import wall_times
+    from evonet.plan.lowering import forward_milliseconds
+    from evonet.plan.timing import CostTable
+
+    single, batched = wall_times(network, images)
+    return {
+        "milliseconds": forward_milliseconds(network.plan, CostTable()),
+        "single_ms": single,
+        "batched_ms": batched,
+    }
 
 
 def _corrupted(network: Network, images: Images, names: Sequence[str]) -> tuple[Corruption, ...]:
@@ -113,6 +133,12 @@ def _corrupted(network: Network, images: Images, names: Sequence[str]) -> tuple[
         accuracy, loss = fmean(c.accuracy for c in found), fmean(c.loss for c in found)
         found.append(Corruption(name="mean", accuracy=accuracy, loss=loss))
     return tuple(found)
+
+
+_ASKED = {
+    "corrupted_accuracy": "validation accuracy under training corruptions",
+    "milliseconds": "milliseconds an image, predicted by the run's cost table",
+}
 
 
 def card_of(
@@ -136,5 +162,7 @@ def card_of(
             "nonzero weights": measures.nonzero,
             "long share": measures.long_share,
         }
+        asked = {words: getattr(measures, name) for name, words in _ASKED.items()}
+        card |= {words: value for words, value in asked.items() if value is not None}
         card["training examples seen along the lineage"] = measures.seen
     return card | {"evonet": __version__}
