@@ -191,3 +191,92 @@ def _wired(motif: MotifGene) -> MotifGene:
     if motif.boundary == "valid":
         motif = replace(motif, radius=min(1, motif.radius), **plain)
     return motif if valid(Genome(sheets=(SheetGene(motifs=(motif,)),))) else replace(motif, **plain)
+
+
+@st.composite
+def saccade_genomes(
+    draw: st.DrawFn,
+    *,
+    forms: Sequence[str] = ("set", "conv"),
+    routes: Sequence[str] = ("budget", "threshold", "every"),
+    classes: Sequence[int] = (1, 2, 3),
+) -> Genome:
+    """Genomes with a saccade gene that pass `check`; nine in ten expand on images of 9x9 to 28x28.
+
+    Eyes of one to three sheets, up to three classes, all mixings, symmetries and scattered taps; behind them up to two
+    sheets, pointwise in a set.
+    """
+    form, route = draw(st.sampled_from(list(forms))), draw(st.sampled_from(list(routes)))
+    kinds = 1 if route == "every" else draw(st.sampled_from(list(classes)))
+    depth, tie = draw(st.sampled_from([1, 2, 2, 3])), draw(st.booleans())
+    eye = [draw(_eye_sheets(kinds if k == 0 else draw(st.integers(1, kinds)), tie=tie)) for k in range(depth)]
+    stride = 2 ** sum(sheet.reduction != "none" for sheet in eye)
+    cell = draw(st.sampled_from([c for c in (4, 8) if c % stride == 0]))
+    fixations = draw(st.sampled_from([0, 0, 2, 3])) if form == "set" and route != "every" else 0
+    later = [draw(_later_sheets(k, form=form)) for k in range(draw(st.integers(0, 2)))]
+    if fixations and later:
+        later[-1] = replace(later[-1], repeats=1, bias="channel", residual=False)
+    counts = [draw(_mostly(1, (2,), 3)), *[draw(st.sampled_from([0, 1])) for _ in range(kinds - 1)]]
+    saccade = SaccadeGene(
+        cell=cell,
+        downsampling=draw(st.sampled_from([d for d in (1, 2, 4) if d <= cell])),
+        glance=draw(st.sampled_from([2, 4])),
+        depth=depth,
+        form=form,
+        route=route,
+        budgets=(*counts, *[0] * (4 - kinds)),
+        fixations=fixations,
+        halting=draw(st.sampled_from([0, 1, 2])) if fixations else 0,
+        fill=draw(st.sampled_from(["zero", "cheap"])) if form == "conv" and route != "every" else "zero",
+        coordinates=draw(st.sampled_from(["xy", "none", "fourier", "relative"])),
+        tie=tie,
+    )
+    readout = ReadoutGene(pooling=draw(_any("pooling")), grid=1 if form == "set" else draw(st.integers(1, 2)))
+    return Genome(sheets=(*eye, *later), readout=readout, saccade=saccade)
+
+
+@st.composite
+def _eye_sheets(draw: st.DrawFn, motifs: int, *, tie: bool) -> SheetGene:
+    optional = {name: _any(name) for name in ("activation", "bias")}
+    return SheetGene(
+        channels=draw(st.sampled_from([3, 4, 2])),
+        reduction=draw(_mostly("none", ("stride", "max", "mean"), 3)),
+        norm=draw(_mostly("none", ("rms",), 3)),
+        motifs=tuple(draw(_eye_motifs(tie=tie)) for _ in range(motifs)),
+        **draw(st.fixed_dictionaries({}, optional=optional)),
+    )
+
+
+@st.composite
+def _eye_motifs(draw: st.DrawFn, *, tie: bool) -> MotifGene:
+    near = st.integers(-2, 2)
+    fields: dict[str, Any] = {"radius": draw(st.sampled_from([1, 2, 0])), "taps": draw(st.sampled_from([9, 1, 4, 25]))}
+    if draw(st.booleans()):
+        fields |= {"long_share": draw(st.integers(1, 12)), "reach": draw(st.integers(2, 4)), "seed": draw(_any("seed"))}
+        fields["pattern"] = draw(st.sampled_from(["scatter", "box", "lattice"]))
+    fields["edits"] = draw(st.lists(st.tuples(near, near), max_size=2, unique=True).map(lambda e: tuple(sorted(e))))
+    if not tie:
+        fields["mixing"] = draw(_mostly("full", ("depthwise", "separable", "identity"), 3))
+        fields["symmetry"] = draw(_mostly("none", ("even", "odd", "orbit4"), 5))
+    return _wired(MotifGene(**fields))
+
+
+@st.composite
+def _later_sheets(draw: st.DrawFn, place: int, *, form: str) -> SheetGene:
+    """Sheet `place` behind the eye. It reads the one before it, and perhaps that one's source, or itself."""
+    plain = MotifGene(radius=0, taps=1) if form == "set" else MotifGene()
+    motifs = [replace(plain, mixing=draw(_mostly("full", ("separable", "depthwise", "identity"), 3)))]
+    if place and draw(st.booleans()):
+        motifs.append(replace(plain, source=2))
+    if draw(st.booleans()):
+        motifs.append(replace(plain, source=0, mixing="depthwise"))
+    return SheetGene(
+        channels=draw(st.sampled_from([4, 3, 6])),
+        reduction="none" if form == "set" else draw(_mostly("none", ("max",), 2)),
+        activation=draw(_any("activation")),
+        norm=draw(_mostly("none", ("rms",), 2)),
+        bias=draw(_any("bias")),
+        residual=draw(st.booleans()),
+        repeats=draw(st.integers(1, 2)) if motifs[-1].source == 0 else 1,
+        motifs=tuple(motifs),
+    )

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from evonet.genome.check import valid
 from evonet.genome.genes import GeneId, Genome, MotifGene, SheetGene
 from evonet.genome.ids import IdGene, genes_of
+from evonet.genome.settling import followed, settled
 from evonet.genome.steps import self_motif
 from evonet.seeds import Stream
 
@@ -22,8 +23,9 @@ def cross(a: Genome, b: Genome, stream: Stream) -> Genome:
     """A child with the sheets and motifs of `a`; each gene whose id `b` has too is taken from `a` or `b` evenly.
 
     A sheet's fields and each of its motifs are taken apart from each other. What a motif reads and whose weights it
-    has are structure; a motif that has another's weights in either parent is as in `a`. Ids are those of `a`. Returns
-    `a` itself where they share no gene or where the mix would not pass `check`.
+    has are structure; a motif that has another's weights in either parent is as in `a`. Where to look is of either as a
+    whole, and what it needs of the sheets is made so. Ids are those of `a`. Returns `a` itself where they share no gene
+    or where the mix would not pass `check`.
     """
     others: dict[GeneId, IdGene] = {gene.id: gene for gene in genes_of(b) if gene.id is not None}
     child = replace(
@@ -31,7 +33,16 @@ def cross(a: Genome, b: Genome, stream: Stream) -> Genome:
         sheets=tuple(_sheet(sheet, others, stream) for sheet in a.sheets),
         readout=_either(a.readout, others, stream),
     )
-    return child if child != a and valid(child) else a
+    looking = _with_saccade(child, a, b, stream)
+    return looking if looking is not None and looking != a and valid(looking) else a
+
+
+def _with_saccade(child: Genome, a: Genome, b: Genome, stream: Stream) -> Genome | None:
+    """`child` with the saccade gene of `a` or `b`, over the sheets that both have. Genomes without one draw nothing."""
+    if a.saccade is None and b.saccade is None:
+        return child
+    giver = b if stream.chance(0.5) else a
+    return settled(followed(replace(child, saccade=giver.saccade), giver))
 
 
 def _sheet(sheet: SheetGene, others: dict[GeneId, IdGene], stream: Stream) -> SheetGene:

@@ -22,6 +22,8 @@ from evonet.genome.genes import (
     Pattern,
     ReadoutKind,
     Reduction,
+    SaccadeForm,
+    SaccadeGene,
     Sharing,
     SheetGene,
     Symmetry,
@@ -41,6 +43,7 @@ _MOST: Mapping[str, str] = MappingProxyType(
         "source": "skip_max",
         "groups": "groups_max",
         "tile": "tile_max",
+        "fixations": "fixations_max",
     }
 )
 _WORDS: Mapping[str, str] = MappingProxyType(
@@ -55,6 +58,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "symmetry": "symmetries",
         "boundary": "boundaries",
         "kind": "readouts",
+        "form": "saccades",
     }
 )
 
@@ -63,8 +67,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What founders and mutants may hold. Genomes given by hand may exceed it; no mutation then goes further out.
 
     The defaults are a search space for small image networks. Left out, and to be had by naming them: weights of their
-    own for every position and sheets whose taps cover the source (each costs more bytes than small networks have), and
-    cropping boundaries (a crop lower down takes the ground from what lies above).
+    own for every position and sheets whose taps cover the source (each costs more bytes than small networks have),
+    cropping boundaries (a crop lower down takes the ground from what lies above), and saccades (where images are small,
+    a look at some of it saves little).
     Raises ValueError for limits that leave nothing to choose.
     """
 
@@ -91,6 +96,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     activations: tuple[Activation, ...] = ("relu", "leaky_relu", "abs", "tanh", "gelu")
     norms: tuple[Norm, ...] = ("none", "rms", "instance")
     readouts: tuple[ReadoutKind, ...] = ("linear", "direct", "hadamard")
+    saccades: tuple[SaccadeForm, ...] = ()  # forms of the saccade gene: set, conv; none: all cells of all images count
+    cells_max: Annotated[int, Meta(ge=1, le=128)] = 12  # of one class, of one fixation
+    fixations_max: Annotated[int, Meta(ge=0, le=15)] = 4
 
     def __post_init__(self) -> None:
         for name in ("sheets", "channels"):
@@ -102,7 +110,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.sheets[1] > SHEETS[-1]:
             raise ValueError(f"sheets = {list(self.sheets)}, expected at most {SHEETS[-1]} sheets")
         for name in _WORDS.values():
-            if not getattr(self, name):
+            if not getattr(self, name) and name != "saccades":
                 raise ValueError(f"{name} is empty, expected at least one word")
         if set(self.mixings) <= {"identity", "grouped"}:  # no groups divide the one channel of many images
             raise ValueError("mixings hold nothing that learns, expected one of full, depthwise, separable among them")
@@ -125,6 +133,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 return self.long or value == 0
             case "weights_from":
                 return self.lend or value == 0
+            case "budgets":
+                return all(cells <= self.cells_max for cells in value)
             case _:
                 return True
 
@@ -169,5 +179,7 @@ def _idle(gene: Gene) -> set[str]:
                 ("tile",): gene.sharing == "tile",
             }
             return {name for names, matters in conditions.items() if not matters for name in names}
+        case SaccadeGene():
+            return {"budgets"} if gene.route == "every" else set()
         case _:
             return set()

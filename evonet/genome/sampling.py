@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from evonet.genome.genes import Genome, MotifGene, ReadoutGene, SheetGene
 from evonet.genome.limits import Limits
+from evonet.genome.saccades import look
 from evonet.genome.table import MOTIF_FIELDS, SHEET_FIELDS, Field
 from evonet.seeds import Stream
 
@@ -37,6 +38,7 @@ _READOUTS = {"linear": 24, "hadamard": 1}  # a direct one needs as many channels
 _BASES = ((2, 0, 0, 2), (3, 0, 0, 3), (4, 0, 0, 4), (2, 2, 2, -2), (1, 2, 2, -1), (3, 1, 1, -3))
 _SHORT_BASES = 0.7  # of the lattices
 _LONG_GENOMES = 0.27
+_LOOKING = 0.6  # of the genomes, where they may
 _SELF_MOTIFS = 0.25  # of the sheets
 _SKIPS = 0.08  # of the sheets
 _FULL_WEIGHTS = 700  # above, channels are mixed apart from the taps
@@ -48,7 +50,11 @@ def sample(stream: Stream, limits: Limits) -> Genome:
     count = _draw(stream, range(limits.sheets[0], limits.sheets[1] + 1), {1: 1, 2: 4, 3: 4, 4: 2})
     founder = _Founder(stream, limits, long=limits.long and stream.chance(_LONG_GENOMES))
     sheets = tuple(founder.sheet() for _ in range(count))
-    return Genome(sheets=sheets, readout=_readout(stream, limits, sheets[-1].channels))
+    genome = Genome(sheets=sheets, readout=_readout(stream, limits, sheets[-1].channels))
+    if not (limits.saccades and stream.chance(_LOOKING)):
+        return genome
+    looking = look(genome, stream, limits)
+    return genome if looking is None else looking
 
 
 class _Founder:

@@ -32,6 +32,19 @@ from evonet.genome.genes import Genome
 from evonet.genome.ids import anonymous, genes_of
 from evonet.genome.limits import Limits, breaches
 from evonet.genome.offsets import grow_taps, redraw_basis, shift_tap, step_basis, step_long_share, toggle_tap
+from evonet.genome.saccades import (
+    add_class,
+    add_every_cell,
+    add_saccade,
+    drop_class,
+    has_classes,
+    in_grid,
+    in_set,
+    remove_saccade,
+    step_budget,
+    step_saccade,
+)
+from evonet.genome.settling import adapted
 from evonet.genome.steps import (
     Apply,
     put_motif,
@@ -56,11 +69,13 @@ class Operator(NamedTuple):
 
     `keeps`: it is growth. With the parent's weights, and zero where inheritance starts new ones at zero, every child
     computes what its parent did, whatever the images.
+    `looks`: it is about where to look, and drawn only where a genome has a saccade gene or `limits` allow one.
     """
 
     rate: float
     apply: Apply
     keeps: bool = False
+    looks: bool = False
 
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(
@@ -116,8 +131,27 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "pooling": Operator(0.7, step_readout("pooling")),
         "grid": Operator(0.7, step_readout("grid")),
         "readout": Operator(0.3, step_kind),
+        # where to look; behind all others, so that without saccades the draws are what they were before there were any
+        "add_saccade": Operator(1.0, add_saccade, looks=True),
+        "add_every_cell": Operator(0.3, add_every_cell, keeps=True, looks=True),
+        "remove_saccade": Operator(0.2, remove_saccade, looks=True),
+        "cell": Operator(0.5, step_saccade("cell"), looks=True),
+        "downsampling": Operator(0.7, step_saccade("downsampling"), looks=True),
+        "glance": Operator(0.7, step_saccade("glance", lambda _, gene: gene.route != "every"), looks=True),
+        "eye_depth": Operator(0.7, step_saccade("depth"), looks=True),
+        "saccade_form": Operator(0.3, step_saccade("form"), looks=True),
+        "route": Operator(0.5, step_saccade("route"), looks=True),
+        "budget": Operator(2.0, step_budget, looks=True),
+        "fixations": Operator(0.7, step_saccade("fixations", in_set), looks=True),
+        "halting": Operator(0.5, step_saccade("halting", lambda _, gene: gene.fixations > 1), looks=True),
+        "fill": Operator(0.3, step_saccade("fill", in_grid), looks=True),
+        "coordinates": Operator(0.5, step_saccade("coordinates", lambda _, gene: gene.form == "set"), looks=True),
+        "tie_eye": Operator(0.3, step_saccade("tie", has_classes), looks=True),
+        "add_class": Operator(0.7, add_class, looks=True),
+        "drop_class": Operator(0.3, drop_class, looks=True),
     }
 )
+_LOOKS = frozenset(name for name, one in OPERATORS.items() if one.looks)
 _TRIES = 40
 _SECOND = 0.3  # probability of a second operator on top of the first
 _NO_RATES: Mapping[str, float] = MappingProxyType({})
@@ -174,7 +208,7 @@ def vary(genome: Genome, stream: Stream, limits: Limits, rates: Mapping[str, flo
     id, kept ones keep theirs. `rates` as in `rates_of`; with all rates zero the child is the genome, named "clone".
     """
     weights = rates_of(rates)
-    if not any(weights.values()):
+    if not any(_drawn(weights, genome, limits).values()):
         return genome, "clone"
     child, name = _once(genome, stream, limits, weights)
     if stream.chance(_SECOND):
@@ -184,10 +218,23 @@ def vary(genome: Genome, stream: Stream, limits: Limits, rates: Mapping[str, flo
     return child, name
 
 
+def _drawn(weights: Mapping[str, float], genome: Genome, limits: Limits) -> dict[str, float]:
+    """The rates at which operators are drawn here. A rate of zero changes no draw, so order and draws stay."""
+    looks = genome.saccade is not None or bool(limits.saccades)
+    return {name: 0.0 if name in _LOOKS and not looks else rate for name, rate in weights.items()}
+
+
+def varied(name: str, genome: Genome, stream: Stream, limits: Limits) -> Genome | None:
+    """What operator `name` makes of a genome, settled to be one that its saccade gene, if it has one, can compute."""
+    child = operator(name)(genome, stream, limits)
+    return None if child is None else adapted(child, genome)
+
+
 def _once(genome: Genome, stream: Stream, limits: Limits, weights: Mapping[str, float]) -> tuple[Genome, str]:
+    weights = _drawn(weights, genome, limits)
     for _ in range(_TRIES):
         name = stream.weighted(list(weights), list(weights.values()))
-        child = operator(name)(genome, stream, limits)
+        child = varied(name, genome, stream, limits)
         if child is not None and _admissible(child, genome, limits):
             return child, name
     return _reseed_any(genome, stream), "reseed"

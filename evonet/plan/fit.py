@@ -4,7 +4,9 @@ from msgspec.structs import replace
 
 from evonet.errors import GenomeError
 from evonet.genome.check import check, long_taps
-from evonet.genome.genes import Genome, MotifGene, SheetGene
+from evonet.genome.genes import Genome, MotifGene, SaccadeGene, SheetGene
+from evonet.genome.looking import stride
+from evonet.genome.table import BUDGETS, SACCADE_FIELDS
 from evonet.genome.taps import Window, select_taps
 from evonet.plan.cutting import ordered
 from evonet.plan.frames import frame, grids
@@ -17,19 +19,46 @@ def fit(genome: Genome, *, input: Shape) -> Genome:
 
     Where no long tap would be left, `long_share` is 0. A motif that crops (boundary 'valid') is lowered until its
     kernel leaves something of its source. What lies within its source stays as it is, so a fitted genome is its own
-    fit. Other reasons why `evonet.plan.expand` may refuse a genome remain.
+    fit. Cells larger than the image get smaller; budgets beyond the grid are lowered, the largest first, and then the
+    number of fixations. Other reasons why `evonet.plan.expand` may refuse a genome remain.
 
     Raises GenomeError: a shape that reduces to nothing, a motif of which nothing is left.
     """
     sizes: dict[int, Size] = {INPUT: input[1:]}
     sheets = []
+    gene = genome.saccade
     for index, sheet in enumerate(genome.sheets):
         sheets.append(_fitted_sheet(sheet, index, sizes))
         sizes[index] = grids(sheets[-1], index, sizes).final
-    fitted = replace(genome, sheets=tuple(sheets))
+        if gene is not None and index == gene.depth - 1:
+            gene = _fitted_saccade(gene, genome, input[1:], sizes[index])
+            if gene.form == "set":
+                sizes[index] = 1, 1  # positions are seen one at a time
+    fitted = replace(genome, sheets=tuple(sheets), saccade=gene)
     if fitted != genome:
         check(fitted)
     return fitted
+
+
+def _fitted_saccade(gene: SaccadeGene, genome: Genome, image: Size, last: Size) -> SaccadeGene:
+    """`last`: height and width of the eye's last sheet."""
+    positions = stride(genome, gene)
+    cells = [c for c in SACCADE_FIELDS["cell"].values if isinstance(c, int) and c <= min(gene.cell, *image)]
+    cells = [c for c in cells if c % positions == 0] or [gene.cell]
+    gene = replace(gene, cell=cells[-1], downsampling=min(gene.downsampling, cells[-1]))
+    if gene.route == "every":
+        return gene
+    rows, columns = (-(-side // (gene.cell // positions)) for side in last)
+    budgets, fixations = list(gene.budgets), gene.fixations
+    while sum(budgets) * max(1, fixations) > rows * columns:
+        most = max(budgets)
+        if sum(budgets) == 1:
+            fixations -= 1
+            continue
+        kind = len(budgets) - 1 - budgets[::-1].index(most)  # of equals the last
+        budgets[kind] = BUDGETS[BUDGETS.index(most) - 1]
+    a, b, c, d = budgets
+    return replace(gene, budgets=(a, b, c, d), fixations=fixations, halting=gene.halting if fixations else 0)
 
 
 def _fitted_sheet(sheet: SheetGene, index: int, sizes: dict[int, Size]) -> SheetGene:

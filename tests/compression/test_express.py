@@ -5,7 +5,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from package.package_examples import sparse_codes
-from strategies import genomes
+from strategies import genomes, saccade_genomes
 
 from evonet.compression.express import cut, express
 from evonet.errors import GenomeError
@@ -20,8 +20,8 @@ def logits(plan: Plan, tensors: list[Quantised], x: torch.Tensor) -> torch.Tenso
         return build(plan, dtype=torch.float64)(x, [torch.from_numpy(q.weights).double() for q in tensors])
 
 
-@given(genomes(), st.integers(0, 2**32))
-@settings(max_examples=80, deadline=None)
+@given(genomes() | saccade_genomes(), st.integers(0, 2**32))
+@settings(max_examples=120, deadline=None)
 def test_what_is_switched_off_was_not_computing(genome: Genome, seed: int) -> None:
     try:
         plan = expand(genome, input=(2, 8, 9), classes=10)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from strategies import genomes
 
 from evonet.errors import GenomeError
-from evonet.genome import Genome, MotifGene, ReadoutGene, SheetGene
+from evonet.genome import Genome, MotifGene, ReadoutGene, SaccadeGene, SheetGene
 from evonet.package import Package, Quantised
 from evonet.plan import Expression, Plan, expand
 from evonet.seeds import Stream
@@ -33,6 +33,16 @@ SMALL = Genome(
     readout=ReadoutGene(pooling="both"),
 )
 
+LOOKING = Genome(
+    sheets=(
+        SheetGene(channels=4, reduction="max"),
+        SheetGene(channels=5, motifs=(MotifGene(taps=5), MotifGene(radius=2, taps=25))),
+        SheetGene(channels=6, motifs=(MotifGene(radius=0, taps=1), MotifGene(source=0, radius=0, taps=1))),
+    ),
+    readout=ReadoutGene(pooling="both"),
+    saccade=SaccadeGene(depth=2, budgets=(2, 1, 0, 0), fixations=3, halting=4, coordinates="relative", tie=True),
+)
+
 
 def drawn(stream: Stream, spread: int) -> int:
     """A bell-shaped integer; every choice is an integer's, so golden files do not hang on a library."""
@@ -50,11 +60,11 @@ def filled(plan: Plan, genome: Genome, make: Callable[[int], tuple[int, np.ndarr
     )
 
 
-def small_package(*, expression: Expression | None = None, spread: int = 3) -> Package:
-    plan = expand(SMALL, input=(1, 28, 28), classes=10, expression=expression)
+def small_package(*, genome: Genome = SMALL, expression: Expression | None = None, spread: int = 3) -> Package:
+    plan = expand(genome, input=(1, 28, 28), classes=10, expression=expression)
     stream = Stream("package", spread)
     return filled(
-        plan, SMALL, lambda k: (30 + k % 3, np.array([drawn(stream, spread) for _ in range(plan.tensors[k].size)]))
+        plan, genome, lambda k: (30 + k % 3, np.array([drawn(stream, spread) for _ in range(plan.tensors[k].size)]))
     )
 
 
@@ -98,9 +108,9 @@ def sparse_codes(plan: Plan, numbers: np.random.Generator) -> list[Quantised]:
 
 
 @st.composite
-def packages(draw: st.DrawFn) -> Package:
+def packages(draw: st.DrawFn, of: st.SearchStrategy[Genome] | None = None) -> Package:
     """Packages of random genomes, expressions and codes of all sizes, zeros and extremes among them."""
-    genome = draw(genomes())
+    genome = draw(genomes() if of is None else of)
     (input, classes), numbers = draw(st.sampled_from(INPUTS)), np.random.default_rng(draw(st.integers(0, 2**32)))
     try:
         plan = expand(genome, input=input, classes=classes)
