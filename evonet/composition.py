@@ -38,6 +38,7 @@ def evaluation_settings(config: RunConfig) -> EvaluationSettings:
         top_rung=len(config.search.rungs) - 1,
         device=config.workers.device,
         saccades=msgspec.UNSET if config.saccades == SaccadeSettings() else config.saccades,
+        measures=config.score.extras or msgspec.UNSET,
     )
 
 

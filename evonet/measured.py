@@ -49,6 +49,10 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     connections: int
     sheets: int
     corruptions: tuple[Corruption, ...] = ()  # with their mean, where there are several
+    # Where the speed was asked for: milliseconds of a forward pass.
+    milliseconds: float | None = None  # of one image, as the default cost table predicts
+    single_ms: float | None = None  # of one image, wall time on one thread
+    batched_ms: float | None = None  # of an image of a batch of 64, likewise
 
 
 def evaluate(
@@ -59,10 +63,12 @@ def evaluate(
     split: str,
     where: str,
     corruptions: Sequence[str] = (),
+    timed: bool = False,
 ) -> Evaluation:
     """Measure the network in `package` on a split of the data, and on the same images under each of `corruptions`.
 
-    `where` names the package in messages; "all" among the corruptions means the fifteen of MNIST-C.
+    `timed`: how long it takes, too. `where` names the package in messages; "all" among the corruptions means the
+    fifteen of MNIST-C.
 
     Where the data's images are of another size, the genome is expanded for them, if its weights stay what they are.
 
@@ -101,6 +107,7 @@ def evaluate(
         connections=plan.costs.connections,
         sheets=len(plan.sheets),
         corruptions=_corrupted(network, images, names),
+        **(_times(network, images) if timed else {}),
     )
 
 
@@ -120,6 +127,19 @@ def _fitted(held: Package, data: DataSet, where: str) -> Network:
         raise DataError(f"{where}: packed for images of {wanted}, but data {data.name!r} have {came}: {told}.") from e
 
 
+def _times(network: Network, images: Images) -> dict[str, float]:
+    from evonet.evaluation.walltime import wall_times
+    from evonet.plan.lowering import forward_milliseconds
+    from evonet.plan.timing import CostTable
+
+    single, batched = wall_times(network, images)
+    return {
+        "milliseconds": forward_milliseconds(network.plan, CostTable()),
+        "single_ms": single,
+        "batched_ms": batched,
+    }
+
+
 def _corrupted(network: Network, images: Images, names: Sequence[str]) -> tuple[Corruption, ...]:
     from evonet.training.corruptions import Corrupted
     from evonet.training.quality import quality
@@ -132,6 +152,12 @@ def _corrupted(network: Network, images: Images, names: Sequence[str]) -> tuple[
         accuracy, loss = fmean(c.accuracy for c in found), fmean(c.loss for c in found)
         found.append(Corruption(name="mean", accuracy=accuracy, loss=loss))
     return tuple(found)
+
+
+_ASKED = {
+    "corrupted_accuracy": "validation accuracy under training corruptions",
+    "milliseconds": "milliseconds an image, predicted by the run's cost table",
+}
 
 
 def card_of(
@@ -155,5 +181,7 @@ def card_of(
             "nonzero weights": measures.nonzero,
             "long share": measures.long_share,
         }
+        asked = {words: getattr(measures, name) for name, words in _ASKED.items()}
+        card |= {words: value for words, value in asked.items() if value is not None}
         card["training examples seen along the lineage"] = measures.seen
     return card | {"evonet": __version__}

@@ -3,6 +3,7 @@
 import msgspec
 
 from evonet.compression.settings import CompressionSettings
+from evonet.job import Extra
 from evonet.plan.timing import CostTable
 from evonet.training.settings import BudgetSettings, SaccadeSettings, TrainingSettings
 
@@ -19,8 +20,14 @@ class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     # UNSET stands for the defaults: it is left out of what is encoded, so that evaluations that say nothing of saccades
     # have the keys that they had before there were any.
     saccades: SaccadeSettings | msgspec.UnsetType = msgspec.UNSET
+    measures: tuple[Extra, ...] | msgspec.UnsetType = msgspec.UNSET  # measured too, sorted; UNSET: none, as above
 
     @property
     def looking(self) -> SaccadeSettings:
         """`saccades`, or its defaults."""
         return SaccadeSettings() if isinstance(self.saccades, msgspec.UnsetType) else self.saccades
+
+    @property
+    def extras(self) -> tuple[Extra, ...]:
+        """`measures`, or none."""
+        return () if isinstance(self.measures, msgspec.UnsetType) else self.measures

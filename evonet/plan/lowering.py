@@ -82,6 +82,14 @@ def predicted(plan: Plan, table: CostTable, *, batch: int = 128) -> int:
     )
 
 
+def forward_milliseconds(plan: Plan, table: CostTable, *, batch: int = 1) -> float:
+    """What a forward pass of `batch` images takes: of the three products of a step, output and two gradients, one.
+
+    Nothing that is no stage is in it: readout, activations, the choice of cells and their cutting out.
+    """
+    return predicted(plan, table, batch=batch) // 3 / 1e6
+
+
 def cost(stage: Stage, parts: Lowering, table: CostTable, *, batch: int = 128) -> int:
     """Nanoseconds of forward and both gradients of one application to `batch` images."""
     picoseconds = sum(_picoseconds(stage, part, table) for part in parts) + (len(parts) - 1) * _sum(stage, table)
