@@ -78,10 +78,10 @@ class Objective:
         if not now.noise or not self.at.glance:
             return None
         if self.settings.estimator == "reinforce" and self.at.fixations and self._countable:
-            return Scored(key, max(self.settings.noise, 1e-3))
+            return Scored(key, max(self.settings.noise * now.noise, 1e-3))
         if self.settings.estimator == "sampled" and self.at.form == "set" and not self.at.fixations:
             return Sampled(key)
-        return Noisy(key, self.settings.noise)
+        return Noisy(key, self.settings.noise * now.noise)
 
     def _look(self, x: Tensor, weights: Weights, step: int, now: Phase, pick: Pick | None) -> Looked:
         """Straight through, every class is computed in every cell, which `pick` and budgets then have no part in."""
@@ -89,10 +89,15 @@ class Objective:
         if saccade is None or not (self._everywhere and now.noise):
             return self.network.look(x, weights, pick=pick, halt=False)[1]
 
+        classes = torch.arange(1, 1 + self.at.classes, device=x.device)
+
         def one_hot(scores: Tensor) -> Tensor:
             logits = with_none(scores)
+            if now.every:  # kernels learn before the choice does: each cell any class, but not none
+                logits = torch.full_like(logits, -torch.inf).index_fill(1, classes, 0.0)
             key = seeds.key(self.seed, "classes", step)
-            noise = self.settings.noise * gumbel(logits.shape, key, logits.device) if self.settings.noise else None
+            scale = self.settings.noise * now.noise
+            noise = scale * gumbel(logits.shape, key, logits.device) if scale else None
             return straight_through(logits, noise, now.temperature)
 
         return saccade.mixed(x, weights, one_hot)
