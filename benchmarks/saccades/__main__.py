@@ -5,6 +5,8 @@
     python benchmarks/saccades sizes             # trained at 100 and 256, tested at 60 to 1024
     python benchmarks/saccades corrupt           # under 15 corruptions
     python benchmarks/saccades clock             # milliseconds; nothing else should run
+    python benchmarks/saccades wiring --seeds 3  # local and long-range wiring, everywhere and where it looks
+    python benchmarks/saccades paths             # scan paths without their order, their memory, their halting
     python benchmarks/saccades table             # the tables and verdicts as Markdown
     python benchmarks/saccades draw --to docs/saccades-error.png     # error against MACs and milliseconds
     python benchmarks/saccades tiny --out /tmp/tiny                  # all of it in a minute, meaning nothing
@@ -36,7 +38,21 @@ from scheduler import supervise, work  # noqa: E402
 
 from evonet.errors import EvonetError  # noqa: E402
 
-VERBS = ("plan", "train", "work", "sizes", "corrupt", "clock", "table", "draw", "pack", "unpack", "tiny")
+VERBS = (
+    "plan",
+    "train",
+    "work",
+    "sizes",
+    "corrupt",
+    "clock",
+    "wiring",
+    "paths",
+    "table",
+    "draw",
+    "pack",
+    "unpack",
+    "tiny",
+)
 
 
 def main() -> None:
@@ -46,7 +62,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="*", default=list(TASKS), help="clutter:SIDE, in order")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--models", nargs="*", default=[], help="only these; saccade:GENOME.toml:SELECTOR adds one")
-    parser.add_argument("--steps", type=int, default=None, help="of plan: for all trainings, instead of the task's")
+    parser.add_argument("--steps", type=int, default=None, help="of plan and wiring: of every training")
     parser.add_argument("--plan", type=Path, default=Path("plan.jsonl"))
     parser.add_argument("--jobs", type=int, default=2, help="processes beside each other")
     parser.add_argument("--lanes", type=int, default=1, help="trainings beside each other in a process, on CUDA")
@@ -79,8 +95,13 @@ def run(chosen: argparse.Namespace) -> None:
         raise SystemExit(0 if worked(chosen) else 3)
     elif chosen.what == "tiny":
         tiny(chosen)
-    elif chosen.what in ("sizes", "corrupt", "clock"):
+    elif chosen.what in MEASURES:
         evaluate(chosen)
+    elif chosen.what == "wiring":
+        from wiring import STEPS, wiring
+
+        torch.set_num_threads(1)
+        wiring(chosen.out, chosen.data_dir, seeds=chosen.seeds, steps=chosen.steps or STEPS)
     else:
         show(chosen)
 
@@ -131,6 +152,10 @@ def evaluate(chosen: argparse.Namespace) -> None:
     digits = read_digits(chosen.data_dir, chosen.device)
     if chosen.what == "clock":
         clock(chosen.out, digits, tasks=[*chosen.tasks, "clutter:1024"])
+    elif chosen.what == "paths":
+        from paths import paths
+
+        paths(chosen.out, digits, chosen.device, tested=chosen.tested)
     else:
         (sizes if chosen.what == "sizes" else corrupted)(
             chosen.out, digits, chosen.device, tested=chosen.tested or TESTED

@@ -19,6 +19,9 @@ from evonet.twins import estimate
 
 def report(out: Path) -> None:
     """All tables of what is there."""
+    from paths import paths_table  # they need the core, tables do not
+    from wiring import wiring_table
+
     records = finished(out)
     found = rows(records.values())
     hours = sum(record["seconds"] for record in records.values()) / 3600
@@ -32,6 +35,8 @@ def report(out: Path) -> None:
     sizes(out, found)
     corruptions(out, found)
     times(out)
+    paths_table(out)
+    wiring_table(out)
     print("## Verdicts\n")
     for verdict in verdicts(out, found):
         print(f"- **{verdict.subject}**: {verdict.answer}. {verdict.why}")

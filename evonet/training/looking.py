@@ -38,8 +38,8 @@ class Phase:
 def phase(share: float) -> Phase:
     """The phase after `share` in [0, 1] of the training.
 
-    Straight through, all cells for 10 %; bounds tighten until 33 % (sin^2 of a quarter turn); noise and the
-    location loss fade until 80 % (cos^2), so that the last fifth trains exactly what is evaluated. Noise and form of the bounds are those of
+    Straight through, all cells for 10 %; bounds tighten until 33 % (sin^2 of a quarter turn); noise and the location
+    loss fade until 80 % (cos^2), so that the last fifth trains what is evaluated. Noise and form of the bounds are of
     Verelst & Tuytelaars 2020, DynConv; in their code the bounds go the other way, from the target to [0, 1].
     """
     return Phase(
