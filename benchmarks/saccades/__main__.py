@@ -38,21 +38,8 @@ from scheduler import supervise, work  # noqa: E402
 
 from evonet.errors import EvonetError  # noqa: E402
 
-VERBS = (
-    "plan",
-    "train",
-    "work",
-    "sizes",
-    "corrupt",
-    "clock",
-    "wiring",
-    "paths",
-    "table",
-    "draw",
-    "pack",
-    "unpack",
-    "tiny",
-)
+MEASURES = ("sizes", "corrupt", "clock", "paths")  # of trained networks
+VERBS = ("plan", "train", "work", *MEASURES, "wiring", "table", "draw", "pack", "unpack", "tiny")
 
 
 def main() -> None:
