@@ -1,7 +1,7 @@
 """Where a network looked, and who says where it looks next."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -58,6 +58,10 @@ class Looked:
     def held(self) -> Pick:
         """Picks the same cells again, with the same weights."""
         return Held(self)
+
+    def detached(self) -> "Looked":
+        """Without what gradients would need."""
+        return Looked(**{field.name: getattr(self, field.name).detach() for field in fields(self)})
 
 
 @dataclass(frozen=True)
