@@ -16,7 +16,7 @@ from torch import nn
 from evonet.genome.genes import Genome, MotifGene, ReadoutGene, SheetGene
 from evonet.network import build, initialise
 from evonet.plan import expand
-from evonet.training.batches import Images
+from evonet.training.images import Images
 from evonet.training.settings import TrainingSettings
 from evonet.training.trainer import Trainer
 

@@ -64,6 +64,11 @@ def check_fork(before: RunConfig, after: RunConfig, *, births: int) -> None:
             reason = "individuals stand on them; their steps may change, their number not"
         if key.startswith("score.") and before.search.drift:
             reason = "the scores of this run are shuffled"
+        lacking = sorted(set(after.score.extras) - set(before.score.extras))
+        if key.startswith("score.") and births and lacking:
+            reason = (
+                f"what it copies was not measured as to {' and '.join(lacking)}; a fork of generation 0 copies nothing"
+            )
         if reason:
             raise ConfigError(f"--set {key}: {_show(old)} -> {_show(new)} is not possible in a fork: {reason}.")
     if after.search.individuals < births:

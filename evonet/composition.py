@@ -14,6 +14,7 @@ from evonet.evaluation.settings import VERSION, EvaluationSettings
 from evonet.evolution.interventions import scheduled
 from evonet.genome import Genome
 from evonet.store import Event, RunWriter
+from evonet.training.settings import SaccadeSettings
 
 # Torch and DEAP come in where they are used: a driver that finds the run locked has to say so at once.
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def evaluation_settings(config: RunConfig) -> EvaluationSettings:
         costs=config.costs,
         top_rung=len(config.search.rungs) - 1,
         device=config.workers.device,
+        saccades=msgspec.UNSET if config.saccades == SaccadeSettings() else config.saccades,
+        measures=config.score.extras or msgspec.UNSET,
     )
 
 

@@ -24,7 +24,7 @@ from evonet.genome.genes import Genome
 from evonet.genome.limits import Limits
 from evonet.genome.text import load
 from evonet.plan.timing import CostTable
-from evonet.training.settings import BudgetSettings, TrainingSettings
+from evonet.training.settings import BudgetSettings, SaccadeSettings, TrainingSettings
 from evonet.workers.base import WorkersSettings
 
 CODE = "code:"  # prefix of a seed genome that is given as canonical code in hex instead of a path
@@ -57,6 +57,7 @@ class RunConfig(Section, frozen=True, kw_only=True):
     search: SearchSettings = SearchSettings()
     score: ScoreSettings = ScoreSettings()
     training: TrainingSettings = TrainingSettings()
+    saccades: SaccadeSettings = SaccadeSettings()
     compression: CompressionSettings = CompressionSettings()
     budget: BudgetSettings = BudgetSettings()
     costs: CostTable = CostTable()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from evonet.genome.genes import GeneId
@@ -47,6 +49,15 @@ class Round(Record, frozen=True, kw_only=True):
     bytes: int
 
 
+Extra = Literal["corrupted", "milliseconds"]
+#: What is measured on request alone, and the fields of `Measures` that hold it. They stand last there, None where
+#: nobody asked, so that records with and without them are the same format.
+EXTRAS: dict[Extra, tuple[str, ...]] = {
+    "corrupted": ("corrupted_loss", "corrupted_accuracy"),
+    "milliseconds": ("milliseconds",),
+}
+
+
 class Measures(Record, frozen=True, kw_only=True):
     """What is known of a trained, packed network. All quality is of the network decoded from the package bytes."""
 
@@ -64,6 +75,9 @@ class Measures(Record, frozen=True, kw_only=True):
     long_share: float  # functional: share of |weight| at Chebyshev distance > 3, in [0, 1]
     seen: int
     train_images: int  # N of the score
+    corrupted_loss: float | None = None  # as `loss`, mean of the validation images under each training corruption
+    corrupted_accuracy: float | None = None  # as `accuracy`, likewise
+    milliseconds: float | None = None  # that the cost table predicts for a forward pass of one image
 
 
 class Scored(Record, frozen=True, kw_only=True, tag="scored"):
@@ -72,7 +86,10 @@ class Scored(Record, frozen=True, kw_only=True, tag="scored"):
     package: bytes
     shadow: bytes
     rounds: tuple[Round, ...]
-    seconds: float = 0.0  # wall time in the worker; recorded, never decisive
+    # Wall times in the worker: recorded, never decisive, part of no digest.
+    seconds: float = 0.0
+    single_ms: float | None = None  # a forward pass of one image, one thread; measured where `milliseconds` is
+    batched_ms: float | None = None  # an image of a batch of 64, likewise
 
 
 class Diverged(Record, frozen=True, kw_only=True, tag="diverged"):

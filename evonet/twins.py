@@ -22,13 +22,25 @@ from evonet.evolution.score import sound
 from evonet.genome import Genome
 from evonet.genome.code import decode, encode
 from evonet.genome.ids import ids_of, stamp
-from evonet.job import Job, Measures, Outcome, Scored
+from evonet.job import Extra, Job, Measures, Outcome, Scored
 from evonet.store import Run
 from evonet.training.data import DataSet, load_data
 from evonet.workers import make_workers
 
 FINISH = -1  # the rung of a finalist: its rounds, its calibration, and the choice split is measured
-Name = Literal["accuracy", "choice_accuracy", "loss", "bytes", "macs", "weights", "nonzero", "taps", "long_share"]
+Name = Literal[
+    "accuracy",
+    "choice_accuracy",
+    "loss",
+    "bytes",
+    "macs",
+    "weights",
+    "nonzero",
+    "taps",
+    "long_share",
+    "corrupted_accuracy",
+    "milliseconds",
+]
 NAMES: tuple[Name, ...] = (
     "accuracy",
     "choice_accuracy",
@@ -40,6 +52,7 @@ NAMES: tuple[Name, ...] = (
     "taps",
     "long_share",
 )
+ON_REQUEST: dict[Extra, Name] = {"corrupted": "corrupted_accuracy", "milliseconds": "milliseconds"}
 
 # Student's t, 97.5 %, for 1, 2, ... degrees of freedom; beyond the table the normal's.
 _T: tuple[float, ...] = (
@@ -71,7 +84,9 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One side over all seeds; estimates of the measures in `NAMES`, of the seeds that were scored."""
+    """One side over all seeds; estimates of the measures in `NAMES`, and of those on request that the run's score
+    asks for, of the seeds that were scored.
+    """
 
     name: str
     individual: int | None  # None: a genome made for this comparison
@@ -113,6 +128,7 @@ def compare(
         twins = [decode(opened.individual(origin).genome)] * count
     outcomes = evaluated(config, data, jobs_of(config.run.seed, [[genome] * count, twins], steps))
     ours, theirs = outcomes[:count], outcomes[count:]
+    names = (*NAMES, *(ON_REQUEST[extra] for extra in config.score.extras))
     pairs = [(a, b) for a, b in zip(map(_measures, ours), map(_measures, theirs), strict=True) if a and b]
     return Comparison(
         run=str(opened.path),
@@ -121,10 +137,10 @@ def compare(
         seeds=count,
         steps=steps,
         sides=(
-            _side("individual", individual, [genome] * count, ours),
-            _side(f"{kind} twin", origin, twins, theirs),
+            _side("individual", individual, [genome] * count, ours, names),
+            _side(f"{kind} twin", origin, twins, theirs, names),
         ),
-        difference={n: estimate([_value(a, n) - _value(b, n) for a, b in pairs]) for n in NAMES} if pairs else {},
+        difference={n: estimate([_value(a, n) - _value(b, n) for a, b in pairs]) for n in names} if pairs else {},
     )
 
 
@@ -192,7 +208,9 @@ def evaluated(config: RunConfig, data: DataSet, jobs: Sequence[Job]) -> list[Out
     return [found[job.decision] for job in jobs]
 
 
-def _side(name: str, individual: int | None, genomes: Sequence[Genome], outcomes: Sequence[Outcome]) -> Side:
+def _side(
+    name: str, individual: int | None, genomes: Sequence[Genome], outcomes: Sequence[Outcome], names: Sequence[Name]
+) -> Side:
     scored = [m for m in map(_measures, outcomes) if m]
     failures = [f"{type(o).__name__}: {o.reason}" for o in outcomes if not isinstance(o, Scored)]
     return Side(
@@ -201,7 +219,7 @@ def _side(name: str, individual: int | None, genomes: Sequence[Genome], outcomes
         genomes=tuple(encode(genome).hex() for genome in genomes),
         scored=len(scored),
         failures=tuple(failures),
-        measures={n: estimate([_value(m, n) for m in scored]) for n in NAMES} if scored else {},
+        measures={n: estimate([_value(m, n) for m in scored]) for n in names} if scored else {},
     )
 
 

@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from evonet.config import RunConfig, load_config, parse_config, to_toml
+from evonet.composition import evaluation_settings
+from evonet.config import RunConfig, load_config, overridden, parse_config, to_toml
 from evonet.errors import ConfigError, GenomeError
+from evonet.evaluation.settings import EvaluationSettings
 from evonet.evolution.settings import SearchSettings
 from evonet.genome.code import decode, encode
 from evonet.genome.genes import Genome, SheetGene
 from evonet.genome.text import to_toml as genome_to_toml
+from evonet.training.settings import SaccadeSettings
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").rglob("*.toml"))
 
@@ -137,3 +141,18 @@ def test_a_stored_configuration_of_another_evonet_can_be_looked_at():
     assert known == RunConfig(search=SearchSettings(population=7, survival="newest"))
     with pytest.raises(ConfigError, match=r"search\.population"):
         parse_config(text.replace("population = 7", 'population = "many"'), "stored", known_only=True)
+
+
+def test_evaluations_that_say_nothing_of_saccades_have_the_keys_of_before_there_were_any() -> None:
+    silent, looking = (overridden(RunConfig(), o) for o in ([], ["saccades.cost=10.0"]))
+    encoded = msgspec.msgpack.encode(evaluation_settings(silent))
+    assert "saccades" not in msgspec.msgpack.decode(encoded)
+    assert msgspec.msgpack.decode(encoded, type=EvaluationSettings).looking == SaccadeSettings()
+    assert evaluation_settings(looking).looking == SaccadeSettings(cost=10)
+    assert msgspec.msgpack.encode(evaluation_settings(looking)) != encoded
+
+
+@pytest.mark.parametrize("wrong", ["estimator=topk", "noise=-1.0", "rho=1.5", "entropy=2.0", "beta=1.0"])
+def test_saccade_settings_out_of_range_are_refused(wrong: str) -> None:
+    with pytest.raises(ConfigError, match=rf"saccades.*{wrong.split('=')[0]}"):
+        overridden(RunConfig(), [f"saccades.{wrong}"])

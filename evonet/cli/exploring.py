@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evonet.cli.output import Json, RunPath, number, percent, points, print_json, print_table
+from evonet.cli.output import Json, RunPath, number, percent, points, print_json, print_rows, print_table
 
 if TYPE_CHECKING:
     from evonet.evolution.settings import Objective
@@ -43,7 +43,7 @@ def front(
     if json:
         print_json({"objectives": names, "front": rows})
         return
-    print_table(_HEADER, map(_line, rows), f"{len(rows)} that none is better than in all of: {', '.join(names)}")
+    print_rows(_HEADER, _line, rows, f"{len(rows)} that none is better than in all of: {', '.join(names)}")
 
 
 def hall(run: RunPath, top: Top = 10, json: Json = False) -> None:
@@ -53,7 +53,7 @@ def hall(run: RunPath, top: Top = 10, json: Json = False) -> None:
 
     with open_run(Path(run)) as opened:
         rows = hall_rows(opened, top)
-    print_json(rows) if json else print_table(_HEADER, map(_line, rows))
+    print_json(rows) if json else print_rows(_HEADER, _line, rows)
 
 
 def operators(run: RunPath, json: Json = False) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from evonet.cli.output import Json, RunPath, percent, print_json, print_table
+from evonet.cli.output import Json, RunPath, milliseconds, percent, print_json, print_table, print_trade_offs
 from evonet.cli.running import DataDir, TrustCode
 
 if TYPE_CHECKING:
@@ -75,13 +75,14 @@ def _print_expansion(genome: Genome, plan: Plan) -> None:
     print(LEGEND)
     print_table(*expansion.distances(plan), left=("connections by distance",))
     print_table(*expansion.costs(plan), left=("stage", "mixing", "computed as"))
-    milliseconds = predicted(plan, CostTable()) / 1e6
+    step_ms = predicted(plan, CostTable()) / 1e6
     costs, size, bits = plan.costs, len(encode(genome)), expansion.mask_bits(plan)
     print(
         f"{costs.weights:,} weights, {costs.connections:,} connections, {costs.macs:,} multiply-adds, "
         f"{costs.neurons:,} neurons"
     )
-    print(f"{milliseconds:,.1f} ms predicted for the stages of a training step on 128 images (default cost table)")
+    print_trade_offs(plan)
+    print(f"{step_ms:,.1f} ms predicted for the stages of a training step on 128 images (default cost table)")
     print(f"genome {size:,} bytes, {8 * size:,} bits for masks of {bits:,} bits: 1 to {bits / (8 * size):,.0f}")
 
 
@@ -159,27 +160,57 @@ def evaluate(
         Path, typer.Argument(metavar="FILE.evo", help="A package; - reads one, or its base64, from a pipe.")
     ],
     data: Annotated[
-        str, typer.Option("--data", help="digits, mnist, permuted, lag:R, scramble:KIND, idx:FOLDER or npz:FILE.")
+        str,
+        typer.Option(
+            "--data",
+            help="digits, mnist, clutter:SIDE, clutter:SIDE:ink, permuted, lag:R, scramble:KIND, idx:FOLDER or "
+            "npz:FILE.",
+        ),
     ],
     data_dir: DataDir = None,
     split: Annotated[str, typer.Option("--split", help="train, calibration, validation, choice or test.")] = "test",
+    corruption: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--corruption",
+            metavar="NAME",
+            help="Measure under this corruption, too; may be repeated, all: the fifteen of MNIST-C and their mean.",
+        ),
+    ] = None,
+    time: Annotated[bool, typer.Option("--time", help="Milliseconds an image, too; one thread.")] = False,
     json: Json = False,
 ) -> None:
     """How good the network in a file is: accuracy, loss, bytes, costs."""
     from evonet import measured
     from evonet.cli.packages import read_package
 
-    found = measured.evaluate(read_package(file), spec=data, data_dir=data_dir, split=split, where=str(file))
+    found = measured.evaluate(
+        read_package(file),
+        spec=data,
+        data_dir=data_dir,
+        split=split,
+        where=str(file),
+        corruptions=corruption or (),
+        timed=time,
+    )
     if json:
         print_json(found)
         return
     print(
         f"{file}: {found.bytes:,} bytes, {found.sheets} sheets, {found.weights:,} weights, {found.macs:,} multiply-adds"
     )
+    if found.input != found.packed:
+        came, packed = ("x".join(map(str, shape)) for shape in (found.input, found.packed))
+        print(f"expanded again, with the same weights, for images of {came}; it was packed for {packed}")
     print(
         f"{found.data} {found.split}, {found.images:,} images: accuracy {percent(found.accuracy, 2)}, "
         f"{found.loss:.4f} bits per label"
     )
+    if found.milliseconds is not None:
+        print(milliseconds(found.milliseconds, found.single_ms, found.batched_ms))
+    if found.corruptions:
+        rows = [(c.name, percent(c.accuracy, 2), f"{c.loss:.4f}") for c in found.corruptions]
+        print_table(("corruption", "accuracy", "bits per label"), rows, left=("corruption",))
 
 
 def doctor(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from evonet.plan import Plan
+    from evonet.report.tables import Row
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run, for example runs/0001-digits.")]
@@ -42,6 +46,44 @@ def print_table(
     console(wide=not sys.stdout.isatty()).print(table)
 
 
+def print_trade_offs(plan: Plan) -> None:
+    """What a network that looks spends where; nothing for others."""
+    from evonet.plan.tradeoffs import trade_offs
+
+    found = trade_offs(plan)
+    for name, value in found.rows().items() if found else ():
+        print(f"{name}: {value}")
+
+
+def print_rows(
+    header: Sequence[str],
+    line: Callable[[Row], Sequence[str]],
+    rows: Sequence[Row],
+    title: str = "",
+    *,
+    left: Sequence[str] = (),
+) -> None:
+    """A table of individuals; before "seen" what runs measure on request, where anybody has it."""
+    extras = {name: cell for name, cell in _EXTRAS.items() if any(cell(r) != "-" for r in rows)}
+    at = list(header).index("seen")
+    full = ((*cells[:at], *(cell(r) for cell in extras.values()), *cells[at:]) for r in rows for cells in [line(r)])
+    print_table((*header[:at], *extras, *header[at:]), full, title, left=left)
+
+
+_EXTRAS: dict[str, Callable[[Row], str]] = {
+    "corrupted": lambda r: percent(r.corrupted_accuracy),
+    "ms": lambda r: number(r.milliseconds, 3),
+}
+
+
+def asked(r: Row) -> Iterator[str]:
+    """What runs measure on request, in words."""
+    if r.corrupted_loss is not None:
+        yield f"under corruptions: accuracy {percent(r.corrupted_accuracy)}, {r.corrupted_loss:.3f} bits per label"
+    if r.milliseconds is not None:
+        yield milliseconds(r.milliseconds, r.single_ms, r.batched_ms)
+
+
 def console(*, wide: bool = False):  # type: ignore[no-untyped-def]  # rich is imported on use
     from rich.console import Console
 
@@ -55,6 +97,12 @@ def number(value: float | None, digits: int = 0) -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     return "-" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def milliseconds(predicted: float, single: float | None, batched: float | None) -> str:
+    """What a forward pass takes per image: by the cost table, and measured one at a time and 64 at a time."""
+    measured = "" if single is None or batched is None else f"; measured {single:.3f} alone, {batched:.3f} in a batch"
+    return f"{predicted:.3f} ms an image predicted for the stages{measured} (one thread)"
 
 
 def points(value: float | None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from evonet.cli.output import number, print_json, print_table
+from evonet.cli.output import number, print_json, print_table, print_trade_offs
 from evonet.errors import ExportError
 
 LONGEST = 4 * 2**20  # bytes through a pipe: many times what a package may have
@@ -64,6 +64,7 @@ def _show(name: str, data: bytes, json: bool) -> None:
     print(f"{name}: {number(len(data))} bytes, images of {shape}, {package.classes} classes")
     print("\n".join(f"  {line}" for line in (*drawing.draw_genome(package.genome), *drawing.draw_expression(package))))
     print(f"  {drawing.LEGEND}")
+    print_trade_offs(packages.plan_of(package))
     lines = [
         (
             row.name,

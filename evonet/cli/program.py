@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from evonet import __version__
 from evonet.cli import (
+    attending,
     benching,
     compressing,
     explaining,
@@ -88,6 +89,7 @@ COMMANDS = (
     *explaining.COMMANDS,
     *plotting.COMMANDS,
     *files.COMMANDS,
+    *attending.COMMANDS,
     *compressing.COMMANDS,
     *packing.COMMANDS,
     *twins.COMMANDS,

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evonet.cli.output import Json, RunPath, number, parents, percent, points, print_json, print_table
+from evonet.cli.output import (
+    Json,
+    RunPath,
+    asked,
+    number,
+    parents,
+    percent,
+    points,
+    print_json,
+    print_rows,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from evonet.report.tables import Row, Status
@@ -95,7 +106,7 @@ def show(
     if json:
         print_json(table)
     else:
-        print_table(_HEADER, map(_line, table), title, left=_WORDS)
+        print_rows(_HEADER, _line, table, title, left=_WORDS)
 
 
 def lineage(run: RunPath, id: Annotated[int, typer.Argument(metavar="ID")], json: Json = False) -> None:
@@ -130,7 +141,7 @@ def diff(
         print_json({"a": table[0], "b": table[1], "genes": changes})
         return
     print("\n".join(changes) or "the genes are the same")
-    print_table(_HEADER, map(_line, table), left=_WORDS)
+    print_rows(_HEADER, _line, table, left=_WORDS)
 
 
 def digest(run: RunPath, json: Json = False) -> None:
@@ -233,11 +244,11 @@ def _show_individual(run: Run, id: int, json: bool) -> None:
 
     individual, settings = run.individual(id), tables.config_of(run).score
     genome, evaluations = tables.genome_of(individual), list(tables.evaluation_rows(individual, settings))
-    drawn, measures = drawing.draw_genome(genome), individual.latest
+    drawn, measures, row = drawing.draw_genome(genome), individual.latest, tables.row(individual, settings)
     if json:
         print_json(
             {
-                "row": tables.row(individual, settings),
+                "row": row,
                 "measures": measures,
                 "evaluations": evaluations,
                 "genome": to_toml(genome),
@@ -245,7 +256,7 @@ def _show_individual(run: Run, id: int, json: bool) -> None:
             }
         )
         return
-    print_table(_HEADER, [_line(tables.row(individual, settings))], left=_WORDS)
+    print_rows(_HEADER, _line, [row], left=_WORDS)
     print("\n".join(drawn))
     print(f"\n{drawing.LEGEND}")
     if measures is not None:
@@ -255,6 +266,8 @@ def _show_individual(run: Run, id: int, json: bool) -> None:
         print(
             f"{measures.taps} taps, {measures.macs:,} MACs per image; the genome takes {len(individual.genome)} bytes"
         )
+    for line in asked(row):
+        print(line)
     header = ("decision", "kind", "steps", "outcome", "score", "accuracy", "bytes", "seen", "reason")
     print_table(header, map(_evaluation, evaluations), "evaluations", left=_WORDS)
 

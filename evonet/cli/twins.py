@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +24,11 @@ _HEADERS: dict[Name, str] = {
     "nonzero": "not zero",
     "taps": "live taps",
     "long_share": "long share",
+    "corrupted_accuracy": "corrupted",
+    "milliseconds": "ms",
 }
-_SHARES = ("accuracy", "choice_accuracy", "long_share")
+_SHARES = ("accuracy", "choice_accuracy", "long_share", "corrupted_accuracy")
+_DIGITS: dict[Name, int] = {"loss": 3, "milliseconds": 3}
 
 
 def twin(
@@ -60,29 +64,30 @@ def twin(
     with open_run(Path(run)) as opened:
         config = app.override_workers(app.override_data(config_of(opened), data_dir), count=workers, address=address)
         check_trust_data(config, run, trusted=trust_code)
-        from evonet.twins import compare
+        from evonet.twins import NAMES, compare
 
         found = compare(opened, id, config, kind=chosen, count=seeds, steps=steps)
     if json:
         print_json(found)
         return
-    lines = [(side.name, f"{side.scored}/{seeds}", *_figures(side.measures)) for side in found.sides]
-    lines.append(("difference", "", *_figures(found.difference)))
+    names = [n for n in _HEADERS if n in NAMES or any(n in side.measures for side in found.sides)]
+    lines = [(side.name, f"{side.scored}/{seeds}", *_figures(side.measures, names)) for side in found.sides]
+    lines.append(("difference", "", *_figures(found.difference, names)))
     title = f"{found.run}, individual {id}: {seeds} trainings of {found.steps:,} steps on {found.data}, mean ± 95 %"
-    print_table(("side", "scored", *_HEADERS.values()), lines, title, left=("side",))
+    print_table(("side", "scored", *(_HEADERS[n] for n in names)), lines, title, left=("side",))
     for side in found.sides:
         for failure in side.failures:
             print(f"{side.name}: {failure}")
 
 
-def _figures(measures: dict[Name, Estimate]) -> tuple[str, ...]:
-    return tuple(_figure(name, measures.get(name)) for name in _HEADERS)
+def _figures(measures: dict[Name, Estimate], names: Sequence[Name]) -> tuple[str, ...]:
+    return tuple(_figure(name, measures.get(name)) for name in names)
 
 
 def _figure(name: Name, estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
-    shown = percent if name in _SHARES else lambda value: number(value, 3 if name == "loss" else 0)
+    shown = percent if name in _SHARES else lambda value: number(value, _DIGITS.get(name, 0))
     return shown(estimate.mean) + ("" if estimate.half is None else f" ± {shown(estimate.half)}")
 
 

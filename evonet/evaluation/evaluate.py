@@ -15,12 +15,13 @@ from evonet.evaluation.measure import measure
 from evonet.evaluation.parents import pack_shadow, read_start
 from evonet.evaluation.rounds import Rounds
 from evonet.evaluation.settings import EvaluationSettings
+from evonet.evaluation.walltime import wall_times
 from evonet.genome.code import decode
 from evonet.genome.genes import Genome
 from evonet.genome.ids import with_ids
 from evonet.job import Diverged, Job, Outcome, Rejected, Round, Scored
-from evonet.network import Network, build
-from evonet.package import Package, pack
+from evonet.network import Network, build, decoded
+from evonet.package import Package, pack, unpack
 from evonet.plan import Budget, Plan, expand
 from evonet.training.batches import images_of
 from evonet.training.data import DataSet
@@ -83,7 +84,7 @@ class Evaluation:
         codes = self.rounds.run(each)
         package = self._pack(codes)
         measures = measure(self.e, self.job, package, self.plan, codes)
-        if not (math.isfinite(measures.loss) and math.isfinite(measures.accuracy)):
+        if not all(map(math.isfinite, (measures.loss, measures.accuracy, measures.corrupted_loss or 0.0))):
             return Diverged(
                 decision=self.job.decision, step=self.job.steps, reason="the decoded network's logits are not finite"
             )
@@ -94,7 +95,15 @@ class Evaluation:
             shadow=pack_shadow(self.trainer.weights),
             rounds=tuple(self.rounds.progress.trace),
             seconds=time.perf_counter() - started,
+            **self._times(package),
         )
+
+    def _times(self, package: bytes) -> dict[str, float]:
+        """Measured where a prediction was asked for, to be held against it."""
+        if "milliseconds" not in self.e.settings.extras:
+            return {}
+        times = wall_times(decoded(unpack(package), costs=self.e.settings.costs), self.e.validation)
+        return {"single_ms": times.single, "batched_ms": times.batched}
 
     def _start(self) -> Inherited:
         parents = [
@@ -123,6 +132,7 @@ class Evaluation:
             seed=self.job.seed,
             rates=rates,
             rate_price=compression.rate_term * compression.size_weight * LN2 / len(self.e.train),
+            looking=self.e.settings.looking,
         )
 
     def _rounds(self, start: Inherited) -> Rounds:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from evonet.compression.choice import Pick
+from evonet.evaluation.eyes import is_tied, largest_first, lead, moved_kernel, uncut, united
 from evonet.evaluation.kernels import Kernel, fill, joined, kernel_of, parted
-from evonet.evaluation.looks import is_tied, largest_first, lead, moved_kernel, uncut, united
 from evonet.evaluation.parents import Parent
 from evonet.evaluation.readouts import fill_readout
 from evonet.evaluation.waking import wake

@@ -1,79 +1,110 @@
-"""Inheritance where an eye is: coordinates before channels, one kernel for several motifs, and new classes.
+"""What a network that looks has read: pixels, cells, and how they lie to the object's box.
 
-What reads the eye of a set sees coordinates first and then its channels, so a change of coordinates or of the eye's
-depth moves channels by some places. Tied motifs are cut out of one kernel, of which each alone knows a part.
+Boxes and windows are (y0, x0, y1, x1) in pixels, half open: rows y0 .. y1 - 1. Everything here is geometry in integers;
+what the looks are worth is measured in `evonet.evaluation.faithfulness`.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
 
 import torch
-from msgspec.structs import replace
 from torch import Tensor
 
-from evonet.evaluation.kernels import Kernel
-from evonet.genome.genes import Coordinates
-from evonet.plan import Plan
-from evonet.plan.saccade import EXTRA
-from evonet.plan.types import Branch, SheetPlan, Stage
+from evonet.network import Network
+from evonet.network.looking import Looked
+from evonet.plan.types import INPUT, Plan
+
+Shape = tuple[int, int, int]  # of a mask: images, height, width
 
 
-def lead(plan: Plan, source: int) -> Coordinates:
-    """The coordinates that lie before the channels of sheet `source` for what reads it."""
-    at = plan.saccade
-    return at.coordinates if at is not None and at.form == "set" and source == at.depth - 1 else "none"
+def alone(plan: Plan) -> bool:
+    """Whether nothing of the image but the windows of the looks reaches the answer, once the cells are chosen.
+
+    Not so where a conv form fills the other cells from the glance's features, or a later sheet reads the image itself.
+    A set has neither (`evonet.genome.looking`). False for a plan without a saccade gene.
+    """
+    if plan.saccade is None:
+        return False
+    later = plan.sheets[plan.saccade.depth : plan.readout.source + 1]
+    reads = any(branch.source == INPUT for sheet in later for branch in sheet.incoming)
+    adds = any(sheet.add_source == INPUT for sheet in later)
+    return plan.saccade.cheap is None and not reads and not adds
 
 
-def moved(part: Tensor, axis: int, theirs: Coordinates, mine: Coordinates) -> Tensor:
-    """`part` with the parent's coordinates along `axis` taken out, and zeros put in where the child's are."""
-    if theirs == mine:
-        return part
-    channels = part.narrow(axis, EXTRA[theirs], part.shape[axis] - EXTRA[theirs])
-    shape = list(part.shape)
-    shape[axis] = EXTRA[mine]
-    return torch.cat((part.new_zeros(shape), channels), dim=axis)
+def covered(boxes: Tensor, image: Tensor, shape: Shape) -> Tensor:
+    """Which pixels lie in any box of their image: bool (B, H, W).
+
+    Args:
+        boxes: (N, 4) int64; what lies outside the image is cut off.
+        image: (N,) int64, the image that each box is of.
+        shape: B, H, W.
+    """
+    count, height, width = shape
+    y0, y1 = boxes[:, 0].clamp(0, height), boxes[:, 2].clamp(0, height)
+    x0, x1 = boxes[:, 1].clamp(0, width), boxes[:, 3].clamp(0, width)
+    # Summed-area table backwards (Crow 1984): corners go in with a sign, running sums give the boxes over each pixel.
+    # An empty box puts its corners onto each other and so adds nothing.
+    corners = torch.zeros(count, height + 1, width + 1, dtype=torch.int64, device=boxes.device)
+    for y, x, sign in ((y0, x0, 1), (y0, x1, -1), (y1, x0, -1), (y1, x1, 1)):
+        corners.index_put_((image, y, x), torch.full_like(y, sign), accumulate=True)
+    over: Tensor = corners.cumsum(1).cumsum(2)[:, :height, :width]
+    return over > 0
 
 
-def moved_kernel(kernel: Kernel, theirs: Coordinates, mine: Coordinates, *, targets: bool) -> Kernel:
-    """`targets`: the stage has a target for every source, as the first of a separable motif."""
-    weight, known = (moved(part, 2, theirs, mine) for part in (kernel.weight, kernel.known))
-    if targets:
-        weight, known = (moved(part, 1, theirs, mine) for part in (weight, known))
-    return kernel._replace(weight=weight, known=known)
+def read_pixels(network: Network, looked: Looked, shape: Shape) -> Tensor:
+    """The pixels that the looks could read: bool (B, H, W)."""
+    return covered(network.windows(looked), looked.image, shape)
 
 
-def uncut(stage: Stage) -> Stage:
-    """A stage that is cut out of a larger kernel as the whole of it; any other as it is."""
-    return replace(stage, taps=stage.own_taps, tying=None) if is_cut(stage) else stage
+def looked_cells(looked: Looked, grid: tuple[int, int]) -> Tensor:
+    """Which cells were looked at: bool (B, rows, columns)."""
+    cells = torch.zeros(len(looked.answers), *grid, dtype=torch.bool, device=looked.cell.device)
+    cells[looked.image, looked.cell[:, 0], looked.cell[:, 1]] = True
+    return cells
 
 
-def is_cut(stage: Stage) -> bool:
-    """Whether the stage's kernel is some of its stored weights, each at its own offset, as under `saccade.tie`."""
-    tying = stage.tying
-    return tying is not None and len(tying.taps) == 1 and set(stage.taps) <= set(stage.own_taps)
+def box_cells(boxes: Tensor, cell: int, grid: tuple[int, int]) -> Tensor:
+    """Which cells overlap the box of their image by a pixel or more: bool (B, rows, columns). An empty box has none."""
+    rows, columns = (torch.arange(n, device=boxes.device) * cell for n in grid)
+    y0, x0, y1, x1 = (side[:, None] for side in boxes.unbind(1))
+    inside_y = (rows < y1) & (rows + cell > y0) & (y0 < y1)
+    inside_x = (columns < x1) & (columns + cell > x0) & (x0 < x1)
+    return inside_y[:, :, None] & inside_x[:, None, :]
 
 
-def is_tied(sheet: SheetPlan) -> bool:
-    """Whether all motifs of a sheet are cut out of one kernel."""
-    stages = [branch.stages[0] for branch in sheet.incoming]
-    return len(stages) > 1 and all(is_cut(stage) and stage.weight == stages[0].weight for stage in stages)
+def centre_cells(boxes: Tensor, cell: int, grid: tuple[int, int]) -> Tensor:
+    """The one cell that holds the middle pixel of a box: bool (B, rows, columns)."""
+    y, x = (((boxes[:, i] + boxes[:, i + 2]) // 2)[:, None] for i in (0, 1))
+    middle = torch.cat([y, x, y + 1, x + 1], dim=1)
+    return box_cells(middle, cell, grid)
 
 
-def largest_first(sheet: SheetPlan) -> list[Branch]:
-    """The branches of a tied sheet."""
-    return sorted(sheet.incoming, key=lambda branch: -len(branch.stages[0].taps))
+def hits(looked: Looked, targets: Tensor) -> Tensor:
+    """Whether any of the target cells was looked at: bool (B,). `targets`: bool (B, rows, columns)."""
+    grid = (targets.shape[1], targets.shape[2])
+    return (looked_cells(looked, grid) & targets).flatten(1).any(1)
 
 
-def united(kernels: Sequence[Kernel]) -> Kernel:
-    """Several kernels as one over all their taps: every connection as the first of them that has it."""
-    first = kernels[0]
-    taps = tuple(sorted({tap for kernel in kernels for tap in kernel.taps}))
-    weight = torch.zeros(*first.weight.shape[:3], len(taps))
-    known = torch.zeros_like(weight)
-    for kernel in kernels:
-        if kernel.weight.shape[:3] != first.weight.shape[:3]:
-            continue
-        at = [taps.index(tap) for tap in kernel.taps]
-        new = (known[..., at] == 0).to(weight.dtype)
-        weight[..., at] += new * kernel.weight
-        known[..., at] += new * kernel.known
-    return Kernel(weight, known, taps, first.stage)
+def chance(looked: Looked, targets: Tensor) -> Tensor:
+    """The probability of a hit by as many different cells drawn at random: float64 (B,).
+
+    Hypergeometric: of G cells, m are targets, and n were looked at; none is hit with probability
+    C(G - m, n) / C(G, n) = product over i < n of (G - m - i) / (G - i).
+    """
+    cells = targets.flatten(1)
+    missed, total = (~cells).sum(1).double(), float(cells.shape[1])
+    drawn = looked_cells(looked, (targets.shape[1], targets.shape[2])).flatten(1).sum(1)
+    none = torch.ones_like(missed)
+    for i in range(int(drawn.max()) if len(drawn) else 0):
+        none = torch.where(i < drawn, none * (missed - i).clamp(min=0) / (total - i), none)
+    return 1 - none
+
+
+def ink_coverage(x: Tensor, boxes: Tensor, read: Tensor) -> Tensor:
+    """The share of the ink (the sum of the pixels) in the object's box that was read: float (B,); 0 without ink.
+
+    Clutter that lies over the box counts as ink of it: a canvas does not say which is which.
+    """
+    shape = len(x), x.shape[2], x.shape[3]
+    ink = x.double().sum(1) * covered(boxes, torch.arange(len(x), device=x.device), shape)
+    total = ink.flatten(1).sum(1)
+    return (ink * read).flatten(1).sum(1) / total.clamp(min=torch.finfo(torch.float64).tiny)

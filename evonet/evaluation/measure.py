@@ -9,11 +9,12 @@ import torch
 
 from evonet.compression.choice import Codes
 from evonet.evaluation.kernels import kernel_of
-from evonet.job import Job, Measures
+from evonet.job import EXTRAS, Extra, Job, Measures
 from evonet.network import Network, decoded
 from evonet.package import unpack
 from evonet.plan import Plan, Stage
-from evonet.training.quality import quality
+from evonet.plan.lowering import forward_milliseconds
+from evonet.training.quality import quality, robustness
 
 if TYPE_CHECKING:
     from evonet.evaluation.evaluate import Evaluator
@@ -44,7 +45,16 @@ def measure(evaluator: Evaluator, job: Job, package: bytes, plan: Plan, codes: C
         long_share=long_share(network),
         seen=job.seen + job.steps * evaluator.settings.training.batch,
         train_images=len(evaluator.train),
+        **{name: value for extra in evaluator.settings.extras for name, value in _asked(extra, evaluator, network)},
     )
+
+
+def _asked(extra: Extra, evaluator: Evaluator, network: Network) -> Iterator[tuple[str, float]]:
+    """The fields of `Measures` that are filled on request."""
+    if extra == "corrupted":
+        yield from zip(EXTRAS[extra], robustness(network, evaluator.validation), strict=True)
+    else:
+        yield "milliseconds", forward_milliseconds(network.plan, evaluator.settings.costs)
 
 
 def long_share(network: Network) -> float:

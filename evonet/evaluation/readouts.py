@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from evonet.evaluation.looks import lead, moved
+from evonet.evaluation.eyes import lead, moved
 from evonet.genome.genes import Pooling
 from evonet.plan import Plan
 from evonet.plan.saccade import EXTRA

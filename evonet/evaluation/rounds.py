@@ -18,7 +18,7 @@ from evonet.compression.settings import CompressionSettings
 from evonet.job import Round
 from evonet.network import Network
 from evonet.package import STEPS, Coded, Quantised
-from evonet.training.batches import Images
+from evonet.training.images import Images
 from evonet.training.quality import quality, slopes
 from evonet.training.rounding import Grid
 from evonet.training.trainer import NonFinite, Trainer, flatten

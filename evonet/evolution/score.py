@@ -5,6 +5,8 @@
 `weighted`  100 x accuracy - size_price x bytes / 100, in points
 `bound`     -loss for a file within the bound, otherwise below every file that fits, ordered by bytes
 `pareto`    -loss, for display; selection uses `objectives`
+
+With `corrupted` = c, loss stands for (1 - c) x loss + c x corrupted loss, and accuracy likewise.
 """
 
 import math
@@ -16,7 +18,7 @@ from evonet.job import Diverged, Measures, Outcome, Record, Scored
 
 WORST = -1e300  # the score of non-finite measures; they never enter a pool
 BEYOND = 32.0  # more bits per label than any loss: 1 % uniform bounds it near log2(100 x classes), 23 at most
-_MORE_IS_BETTER = frozenset({"accuracy"})
+_MORE_IS_BETTER = frozenset({"accuracy", "corrupted_accuracy"})
 
 
 def is_finite(record: Record) -> bool:
@@ -42,21 +44,41 @@ def score(measures: Measures, settings: ScoreSettings) -> float:
 
 def _score(measures: Measures, settings: ScoreSettings) -> float:
     """Of finite measures."""
+    loss, accuracy = _quality(measures, settings.corrupted)
     match settings.kind:
         case "length":
-            return -(settings.size_weight * 8 * measures.bytes + measures.train_images * measures.loss)
+            return -(settings.size_weight * 8 * measures.bytes + measures.train_images * loss)
         case "weighted":
-            return 100 * measures.accuracy - settings.size_price * measures.bytes / 100
+            return 100 * accuracy - settings.size_price * measures.bytes / 100
         case "bound" if measures.bytes > settings.bound:
             return -(BEYOND + measures.bytes / settings.bound)
         case "bound":
-            return -min(measures.loss, BEYOND)
+            return -min(loss, BEYOND)
         case "pareto":
-            return -measures.loss
+            return -loss
+
+
+def _quality(measures: Measures, share: float) -> tuple[float, float]:
+    """Loss and accuracy, `share` of them under corruptions. Raises ValueError where those were not measured."""
+    if not share:
+        return measures.loss, measures.accuracy
+    parts = ((measures.loss, "corrupted_loss"), (measures.accuracy, "corrupted_accuracy"))
+    loss, accuracy = ((1 - share) * clean + share * _measured(measures, name) for clean, name in parts)
+    return loss, accuracy
+
+
+def _measured(measures: Measures, name: str) -> float:
+    value: float | None = getattr(measures, name)
+    if value is None:  # settings that ask for it have it measured, and a fork that would lack it is refused
+        raise ValueError(f"{name} was not measured, expected a number: a score can only see what evaluations measured")
+    return float(value)
 
 
 def choice_score(measures: Measures, settings: ScoreSettings) -> float | None:
-    """The score on the choice split, or None where it was not measured (below the top rung)."""
+    """The score on the choice split, or None where it was not measured (below the top rung).
+
+    What is corrupted are validation images here, too.
+    """
     loss, accuracy = measures.choice_loss, measures.choice_accuracy
     if loss is None or accuracy is None:
         return None
@@ -66,12 +88,13 @@ def choice_score(measures: Measures, settings: ScoreSettings) -> float | None:
 
 
 def objectives(measures: Measures, settings: ScoreSettings) -> tuple[float, ...]:
-    """What selection compares, each greater is better: the one score, or for `pareto` every objective with its sign."""
+    """What selection compares, each greater is better: the one score, or for `pareto` every objective with its sign.
+
+    Raises ValueError: an objective was not measured.
+    """
     if settings.kind != "pareto":
         return (score(measures, settings),)
-    return tuple(
-        float(getattr(measures, name)) * (1 if name in _MORE_IS_BETTER else -1) for name in settings.objectives
-    )
+    return tuple(_measured(measures, name) * (1 if name in _MORE_IS_BETTER else -1) for name in settings.objectives)
 
 
 def describe(measures: Measures, settings: ScoreSettings) -> str:
@@ -86,6 +109,6 @@ def describe(measures: Measures, settings: ScoreSettings) -> str:
         case "bound" if measures.bytes > settings.bound:
             return f"{measures.bytes - settings.bound:,} bytes over the bound of {settings.bound:,}"
         case "bound":
-            return f"{measures.loss:.3f} bits per label in {measures.bytes:,} of {settings.bound:,} bytes"
+            return f"{-value:.3f} bits per label in {measures.bytes:,} of {settings.bound:,} bytes"
         case "pareto":
             return ", ".join(f"{name} {getattr(measures, name):g}" for name in settings.objectives)

@@ -5,10 +5,26 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from evonet.job import EXTRAS, Extra
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 SURVIVAL = ("bands", "elites", "nsga2", "nsga3", "spea2")
 MATING = ("tournament", "uniform", "lexicase", "epsilon_lexicase")
-Objective = Literal["loss", "accuracy", "bytes", "macs", "weights", "nonzero", "connections", "sheets", "taps", "seen"]
+Objective = Literal[
+    "loss",
+    "accuracy",
+    "bytes",
+    "macs",
+    "weights",
+    "nonzero",
+    "connections",
+    "sheets",
+    "taps",
+    "seen",
+    "corrupted_loss",
+    "corrupted_accuracy",
+    "milliseconds",
+]
 
 
 class ScoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,6 +35,15 @@ class ScoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     bound: Annotated[int, Meta(ge=1)] = 1024  # `bound`: bytes that a file may have
     size_price: Annotated[float, Meta(ge=0)] = 1.0  # `weighted`: points of accuracy per 100 bytes
     objectives: Annotated[tuple[Objective, ...], Meta(min_length=1)] = ("loss", "bytes")  # `pareto`
+    corrupted: Share = 0.0  # share of loss and accuracy that is measured under the training corruptions
+    record: tuple[Extra, ...] = ()  # what is measured for the record, beside what the score needs
+
+    @property
+    def extras(self) -> tuple[Extra, ...]:
+        """What evaluations have to measure beside the usual, sorted."""
+        seen = set(self.objectives) if self.kind == "pareto" else set()
+        needed = {extra for extra, names in EXTRAS.items() if seen & set(names)}
+        return tuple(sorted({*needed, *self.record, *(("corrupted",) if self.corrupted else ())}))
 
 
 class SearchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from evonet.plan import Plan
+from evonet.plan.tradeoffs import trade_offs
 
 Measured = str | int | float | bool | None
 
@@ -33,7 +34,8 @@ def write_card(
         "multiply-adds an image": costs.macs,
         "connections (mask ones)": costs.connections,
     }
-    sections = ["# An evolved network", _table("wiring", rows)]
+    looks = trade_offs(plan)
+    sections = ["# An evolved network", _table("wiring", rows | (looks.rows() if looks else {}))]
     if measured:
         sections.append("## Measured\n\n" + _table("measure", measured))
     if difference is not None:

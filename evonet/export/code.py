@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,15 +20,26 @@ class Code:
 
     declarations: list[str] = field(default_factory=list)
     body: list[str] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)  # source of others than `forward`
     helpers: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
     tensors: dict[str, NDArray[Any]] = field(default_factory=dict)  # the state dict
 
     def declare(self, name: str, value: Array, *, note: str = "", fixed: bool = False) -> None:
-        """A parameter, or a buffer if it is `fixed`."""
+        """A parameter, or a buffer if it is `fixed`; once, however many times it is used."""
+        if name in self.tensors:
+            return
         self.tensors[name] = np.array(value, dtype=np.float32, order="C")  # a copy: the caller's stay as they are
         zeros = f"torch.zeros({', '.join(map(str, value.shape))})"
         line = f'self.register_buffer("{name}", {zeros})' if fixed else f"self.{name} = nn.Parameter({zeros})"
         self.declarations.append(f"{line}  # {note}" if note else line)
+
+    def apart(self) -> Code:
+        """The same class, with a body of its own to be written."""
+        return replace(self, body=[])
+
+    def method(self, signature: str, about: str, lines: Sequence[str]) -> None:
+        body = "\n".join(f"        {line}" for line in lines)
+        self.methods.append(f'\n    def {signature}:\n        """{about}"""\n{body}\n')
 
 
 class Stages(Protocol):

@@ -33,13 +33,18 @@ class Matrices:
         self.weights, self.code = weights, code
 
     def terms(self, stage: Stage, x: str) -> list[str]:
-        name, of = stage.name.replace(".", "_"), mask(stage)
+        name = stage.name.replace(".", "_")
+        if f"{name}.weight" not in self.code.tensors:
+            self._declare(name, stage)
+        return [f"self.{name}({x}.flatten(1)).unflatten(1, {stage.target})"]
+
+    def _declare(self, name: str, stage: Stage) -> None:
+        of = mask(stage)
         self.code.helpers[text.MASKED] = None
         self.code.tensors[f"{name}.weight"] = self._matrix(stage)
         self.code.tensors[f"{name}.mask"] = of
         note = f"{np.count_nonzero(of):,} of {of.size:,}"
         self.code.declarations.append(f"self.{name} = MaskedLinear({of.shape[1]}, {of.shape[0]})  # {note}")
-        return [f"self.{name}({x}.flatten(1)).unflatten(1, {stage.target})"]
 
     def _matrix(self, stage: Stage) -> Array:
         if stage.weight is None:

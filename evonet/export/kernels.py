@@ -14,7 +14,7 @@ import numpy as np
 
 from evonet.export import text
 from evonet.export.code import Array, Code, read, resolved
-from evonet.plan import Plan, Stage, Tap
+from evonet.plan import Stage, Tap
 from evonet.plan.geometry import stride
 
 CELLS = 6  # a kernel may have so many cells a tap: a gathered tap takes about as long as six of a convolution
@@ -37,13 +37,13 @@ class Part:
 
 
 class Kernels:
-    """Writes the stages of `plan` into `code`."""
+    """Writes stages into `code`, each of `stages`: all that there are."""
 
-    def __init__(self, plan: Plan, weights: Sequence[Array], code: Code) -> None:
-        self.plan, self.weights, self.code = plan, weights, code
+    def __init__(self, stages: Sequence[Stage], weights: Sequence[Array], code: Code) -> None:
+        self.stages, self.weights, self.code = stages, weights, code
 
     def terms(self, stage: Stage, x: str) -> list[str]:
-        sharers = [s for s in self.plan.stages if stage.weight is not None and s.weight == stage.weight]
+        sharers = [s for s in self.stages if stage.weight is not None and s.weight == stage.weight]
         # Where the same stored weights make different kernels (another symmetry, other tiles), each stage has its own.
         if len(sharers) > 1 and len({(s.tying, s.tiles, s.target[0], bool(s.reads)) for s in sharers}) == 1:
             return [self._shared(stage, sharers, read(stage, x))]
@@ -81,7 +81,7 @@ class Kernels:
         if name not in self.code.tensors:
             weight = self._weight(stage)
             form = _kernel(part, weight[0]) if len(forms) == 1 and part.cells else _gathered(stage, weight)
-            self.code.declare(name, form, note=f"{_note(stage, part)}; of {len(sharers)} motifs")
+            self.code.declare(name, form, note=f"{_note(stage, part)}; used {len(sharers)} times")
         if not part.cells:
             return self._gather(stage, part, stage.name.replace(".", "_"), f"self.{name}", x)
         if len(forms) == 1:

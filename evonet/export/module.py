@@ -16,19 +16,11 @@ from numpy.typing import NDArray
 from evonet.export import text
 from evonet.export.code import Array, Code, Stages
 from evonet.export.dense import Matrices, check_size
+from evonet.export.eyes import as_computed, everywhere, eyes
 from evonet.export.kernels import Kernels
-from evonet.network.norm import EPS
-from evonet.network.sheets import LEAK
-from evonet.plan import INPUT, Branch, Plan, ReadoutPlan, SheetPlan
-
-_ACTIVATIONS = {
-    "none": "{}",
-    "relu": "F.relu({})",
-    "leaky_relu": f"F.leaky_relu({{}}, {LEAK})",
-    "abs": "torch.abs({})",
-    "tanh": "torch.tanh({})",
-    "gelu": "F.gelu({})",
-}
+from evonet.export.looking import Looking
+from evonet.export.walk import Walk
+from evonet.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -42,24 +34,45 @@ class Module:
 def write_module(plan: Plan, weights: Sequence[Array], *, genome: str) -> Module:
     """The network of `plan` with `weights` (one per plan tensor, same order); `genome` is its text for the header."""
     code = Code()
-    return _write(plan, weights, genome, code, Kernels(plan, weights, code), text.KERNELS)
+    if not _looks(plan):
+        return _write(plan, weights, genome, code, Kernels(plan.stages, weights, code), text.KERNELS)
+    found = eyes(plan)
+    stages = Kernels(as_computed(plan, found), weights, code)
+    Looking(plan, Walk(weights, code, stages)).write(found)
+    return _filled(plan, genome, code, text.KERNELS)
 
 
 def write_dense(plan: Plan, weights: Sequence[Array], *, genome: str) -> Module:
     """As `write_module`, with a masked Linear layer for every stage.
+
+    Where the network looks at some cells alone, the sheets of its eye are matrices over whole images, and only then the
+    cells are chosen: the matrix of a block would show a part of the wiring.
 
     Raises:
         ExportError: the matrices would be too large; nothing was allocated.
     """
     check_size(plan)
     code = Code()
-    return _write(plan, weights, genome, code, Matrices(weights, code), text.DENSE)
+    stages = Matrices(weights, code)
+    if not _looks(plan):
+        return _write(plan, weights, genome, code, stages, text.DENSE)
+    Looking(plan, Walk(weights, code, stages)).write(everywhere(plan), whole=True)
+    return _filled(plan, genome, code, text.DENSE)
+
+
+def _looks(plan: Plan) -> bool:
+    """Whether some cells are left out, or what was seen is a set: all else is computed as if without a saccade gene."""
+    return plan.saccade is not None and (plan.saccade.route != "every" or plan.saccade.form == "set")
 
 
 def _write(plan: Plan, weights: Sequence[Array], genome: str, code: Code, stages: Stages, about: str) -> Module:
-    walk = _Walk(plan, weights, code, stages)
-    walk.sheets()
-    walk.readout(plan.readout, plan.sheets[plan.readout.source].shape[1:])
+    walk = Walk(weights, code, stages)
+    walk.sheets(dict(enumerate(plan.sheets)))
+    walk.readout(plan.readout, plan.classes, plan.sheets[plan.readout.source].shape[1:])
+    return _filled(plan, genome, code, about)
+
+
+def _filled(plan: Plan, genome: str, code: Code, about: str) -> Module:
     channels, height, width = plan.input
     source = text.TEMPLATE.format(
         about=about,
@@ -71,150 +84,6 @@ def _write(plan: Plan, weights: Sequence[Array], genome: str, code: Code, stages
         helpers="".join(code.helpers),
         declarations="\n".join(f"        {line}" for line in code.declarations),
         body="\n".join(f"        {line}" for line in code.body),
+        methods="".join(code.methods),
     )
     return Module(source, code.tensors)
-
-
-@dataclass
-class _Walk:
-    """Writes sheet after sheet. The variable x holds the newest; a sheet that is read again later is kept by name."""
-
-    plan: Plan
-    weights: Sequence[Array]
-    code: Code
-    stages: Stages
-
-    def sheets(self) -> None:
-        self._keep(INPUT)
-        for index, sheet in enumerate(self.plan.sheets):
-            sources = ", ".join(dict.fromkeys(_name(branch.source) for branch in sheet.incoming))
-            self.code.body.append(f"# {sheet.name} of {sources}: {_times(sheet.shape)}")
-            self._sheet(index, sheet)
-            self._keep(index)
-
-    def _keep(self, index: int) -> None:
-        if any(index in _reads(sheet) for sheet in self.plan.sheets[index + 2 :]):
-            self.code.body.append(f"{_name(index)} = x")
-
-    def _sheet(self, index: int, sheet: SheetPlan) -> None:
-        at = {source: "x" if source == index - 1 else _name(source) for source in _reads(sheet)}
-        bias = self._bias(sheet)
-        added = "" if sheet.add_source is None else at[sheet.add_source]
-        self._apply(sheet, sheet.incoming, at, bias[0], reduced=True, added=added, indent="")
-        if sheet.repeats:
-            self.code.body.append(f"for step in range(1, {sheet.repeats + 1}):")
-            added = "x" if sheet.add_self else ""
-            self._apply(sheet, sheet.recurrent, {index: "x"}, bias[1], reduced=False, added=added, indent="    ")
-
-    def _apply(
-        self,
-        sheet: SheetPlan,
-        branches: Sequence[Branch],
-        at: dict[int, str],
-        bias: str,
-        *,
-        reduced: bool,
-        added: str,
-        indent: str,
-    ) -> None:
-        """One application of a sheet: x becomes reduce(act(norm(join of branches + bias))) (+ `added`)."""
-        out = "h" if added else "x"  # x is still read
-        lines = self._join(sheet, branches, at, out)
-        if bias:
-            lines.append(f"{out} = {out} + {bias}")
-        if sheet.norm == "rms":
-            lines.append(f"{out} = {out} * torch.rsqrt({out}.square().mean(1, keepdim=True) + {EPS})")
-        if sheet.norm == "instance":
-            lines.append(f"{out} = {out} - {out}.mean((2, 3), keepdim=True)")
-            lines.append(f"{out} = {out} * torch.rsqrt({out}.square().mean((2, 3), keepdim=True) + {EPS})")
-        if sheet.activation != "none":
-            lines.append(f"{out} = {_ACTIVATIONS[sheet.activation].format(out)}")
-        if reduced and sheet.reduction in ("max", "mean"):
-            lines.append(f"{out} = {_halved(sheet, out)}")
-        if added:
-            lines.append(f"x = h + {added}")
-        self.code.body += [indent + line for line in lines]
-
-    def _join(self, sheet: SheetPlan, branches: Sequence[Branch], at: dict[int, str], out: str) -> list[str]:
-        if len(branches) == 1:
-            lines, terms = self._branch(branches[0], at, out)
-            return lines + _sum(out, terms)
-        lines, sums = [], []
-        for place, branch in enumerate(branches):
-            before, terms = self._branch(branch, at, f"h{place}")
-            lines += before + _sum(f"h{place}", terms)
-            sums.append(f"h{place}")
-        if sheet.join == "concat":
-            return [*lines, f"{out} = torch.cat([{', '.join(sums)}], dim=1)"]
-        return [*lines, f"{out} = {' + '.join(sums)}"]
-
-    def _branch(self, branch: Branch, at: dict[int, str], out: str) -> tuple[list[str], list[str]]:
-        """The lines for all stages but the last, by way of the variable `out`, and the terms of the last."""
-        x, lines = at[branch.source], []
-        for stage in branch.stages[:-1]:
-            lines += _sum(out, self.stages.terms(stage, x))
-            x = out
-        return lines, self.stages.terms(branch.stages[-1], x)
-
-    def _bias(self, sheet: SheetPlan) -> tuple[str, str]:
-        """The bias of the first application and of the repeated ones, as expressions; "" if there is none."""
-        if sheet.bias is None:
-            return "", ""
-        rows, name = self.weights[sheet.bias], f"{sheet.name}_bias"
-        if len(rows) == 1:
-            self.code.declare(name, rows[0][:, None, None])
-            return f"self.{name}", f"self.{name}"
-        self.code.declare(name, rows[:, :, None, None], note="one an application")
-        return f"self.{name}[0]", f"self.{name}[step]"
-
-    def readout(self, readout: ReadoutPlan, grid: tuple[int, ...]) -> None:
-        body = self.code.body
-        body.append(f"# readout: {readout.pooling} over {_times(readout.grid)} cells, {readout.kind}")
-        pools = {"mean": ["mean"], "max": ["max"], "both": ["mean", "max"]}[readout.pooling]
-        features = [_pool(pool, readout.grid, grid) for pool in pools]
-        body.append(f"x = {features[0]}" if len(features) == 1 else f"x = torch.cat([{', '.join(features)}], dim=1)")
-        if readout.kind == "hadamard":
-            self.code.helpers[text.HADAMARD] = None
-            code = f"hadamard({self.plan.classes}, {readout.features})"
-            self.code.declarations.append(f'self.register_buffer("readout_code", {code}, persistent=False)')
-            body.append(f"return F.linear(x, self.readout_code) / {readout.features}**0.5")
-        elif readout.weight is None or readout.bias is None:
-            body.append("return x")
-        else:
-            self.code.declare("readout_weight", self.weights[readout.weight], note="classes, features")
-            self.code.declare("readout_bias", self.weights[readout.bias])
-            body.append("return F.linear(x, self.readout_weight, self.readout_bias)")
-
-
-def _reads(sheet: SheetPlan) -> set[int]:
-    """The other sheets that a sheet reads; its residual is the source of a motif."""
-    return {branch.source for branch in sheet.incoming}
-
-
-def _name(index: int) -> str:
-    return "images" if index == INPUT else f"sheet{index}"
-
-
-def _sum(out: str, terms: list[str]) -> list[str]:
-    if len(terms) == 1:
-        return [f"{out} = {terms[0]}"]
-    return [f"{out} = (", f"    {terms[0]}", *(f"    + {term}" for term in terms[1:]), ")"]
-
-
-def _halved(sheet: SheetPlan, x: str) -> str:
-    """2x2 pooling; a side of 1 stays 1."""
-    _, height, width = sheet.incoming[0].stages[-1].target
-    kernel = "2" if min(height, width) > 1 else str((min(2, height), min(2, width)))
-    return f"F.{'max' if sheet.reduction == 'max' else 'avg'}_pool2d({x}, {kernel})"
-
-
-def _pool(pool: str, cells: tuple[int, int], grid: tuple[int, ...]) -> str:
-    if cells == (1, 1):
-        return "x.mean((2, 3))" if pool == "mean" else "x.amax((2, 3))"
-    if cells == grid:
-        return "x.flatten(1)"
-    return f"F.adaptive_{'avg' if pool == 'mean' else 'max'}_pool2d(x, {cells}).flatten(1)"
-
-
-def _times(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))

@@ -27,7 +27,7 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
 {body}
-
+{methods}
 
 def load(path: str) -> Net:
     """The network with the weights in `path`, which ends with .safetensors or .pt."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from evonet.errors import PackageError
 from evonet.network.network import Network
 from evonet.package import Package, unpack
-from evonet.plan import Plan, expand
+from evonet.plan import Plan, Shape, expand, resized
 from evonet.plan.timing import CostTable
 from evonet.plan.types import Tensor as Slots
 
@@ -40,9 +40,18 @@ def _draw(tensor: Slots, generator: torch.Generator) -> Tensor:
     return scale * torch.randn(tensor.shape, generator=generator)
 
 
-def decoded(package: Package, *, costs: CostTable | None = None) -> Network:
-    """The network that a package holds, in evaluation mode; `costs` as in `build`."""
-    plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
+def decoded(package: Package, *, input: Shape | None = None, costs: CostTable | None = None) -> Network:
+    """The network that a package holds, in evaluation mode; `costs` as in `build`.
+
+    `input`: for images of another shape (channels, height, width), with the same weights; None: as it was packed.
+
+    Raises GenomeError: with images of that shape a tensor would be another (`evonet.plan.resized`).
+    """
+    genome, classes, expression = package.genome, package.classes, package.expression
+    if input is None or input == package.input:
+        plan = expand(genome, input=package.input, classes=classes, expression=expression)
+    else:
+        plan = resized(genome, expression, input=package.input, to=input, classes=classes)
     network = build(plan, costs=costs)
     with torch.no_grad():
         for parameter, quantised in zip(network.weights, package.tensors, strict=True):
@@ -50,15 +59,19 @@ def decoded(package: Package, *, costs: CostTable | None = None) -> Network:
     return network.eval()
 
 
-def load(path: str | Path) -> Network:
+def load(path: str | Path, *, input: Shape | None = None) -> Network:
     """The network in an `.evo` file, ready to be called on images (batch, channels, height, width) in [0, 1].
 
-    Raises PackageError with the file's name if its bytes are damaged, and OSError if it cannot be read.
+    `input`: for images of another shape than it was trained on, as in `decoded`.
+
+    Raises PackageError with the file's name if its bytes are damaged, OSError if it cannot be read, and GenomeError if
+    its weights are not for images of shape `input`.
 
     >>> load("runs/records/mnist-808.evo")(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
     try:
-        return decoded(unpack(Path(path).read_bytes()))
+        package = unpack(Path(path).read_bytes())
     except PackageError as error:
         raise PackageError(f"{path}: {error}") from None
+    return decoded(package, input=input)

@@ -63,8 +63,8 @@ def choose(
     with torch.no_grad():
         masked, scores = _scores(logits, budgets, noise)
         free = scores.new_ones(scores[:, 0].shape, dtype=torch.bool) if taken is None else ~taken
-        open_ = _expressed(masked, scores, free) if threshold else free[:, None].expand_as(scores)
-        looks = _looks(scores, open_, free, budgets, ragged=threshold)
+        eligible = _expressed(masked, scores, free) if threshold else free[:, None].expand_as(scores)
+        looks = _looks(scores, eligible, free, budgets, ragged=threshold)
         image, cell, kind = (torch.cat(part) for part in zip(*looks, strict=True))
     return Choice(image, cell, kind, _log_weights(logits, image, cell, kind))
 
@@ -109,7 +109,7 @@ def _scores(logits: Tensor, budgets: Sequence[int], noise: Tensor | None) -> tup
 def _expressed(logits: Tensor, scores: Tensor, free: Tensor) -> Tensor:
     """(B, K, cells) bool: free cells of which the class is the most probable; for images without one, their best look.
 
-    Torch's argmax and max over a dimension give the first of equals.
+    Torch's argmax gives the first of equals on every device.
     """
     classes = torch.arange(logits.shape[1], device=logits.device)[:, None]
     expressed = (logits > 0) & (logits.argmax(1, keepdim=True) == classes) & free[:, None]
@@ -120,18 +120,16 @@ def _expressed(logits: Tensor, scores: Tensor, free: Tensor) -> Tensor:
 
 
 def _looks(
-    scores: Tensor, open_: Tensor, free: Tensor, budgets: Sequence[int], *, ragged: bool
+    scores: Tensor, eligible: Tensor, free: Tensor, budgets: Sequence[int], *, ragged: bool
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
     """(image, cell, kind) of each class in turn."""
     images = torch.arange(len(scores), device=scores.device)[:, None]
-    # Infinities are for what is not open: a cell that is merely improbable must come before one that is taken.
-    bound = torch.finfo(scores.dtype).max
-    scores = scores.clamp(-bound, bound)
     found = []
     for k, n in enumerate(budgets):
         if n == 0:
             continue
-        can = open_[:, k] & free
+        can = eligible[:, k] & free
+        # Scores of a class with a budget are finite: what is merely improbable comes before what is taken.
         order = scores[:, k].masked_fill(~can, -torch.inf).sort(dim=1, descending=True, stable=True).indices[:, :n]
         kept = can.gather(1, order)
         free = free.scatter(1, order, free.gather(1, order) & ~kept)

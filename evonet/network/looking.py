@@ -50,7 +50,7 @@ class Looked:
     cell: Tensor  # (looks, 2) int64: row and column in the grid
     kind: Tensor  # (looks,) int64: class 1, 2, ...
     time: Tensor  # (looks,) int64: number of the fixation; 0 without fixations
-    weight: Tensor  # (looks,): in the weighted mean, summing to one per image and fixation; of a grid ones
+    weight: Tensor  # (looks,): in the weighted mean, summing to one per image and fixation; of a grid it says nothing
     scores: Tensor  # (batch, classes, rows, columns): logits of the first glance, none is 0; zeros without a glance
     answers: Tensor  # (batch, fixations or 1, classes): logits after each; an image that halted keeps its last
     fixations: Tensor  # (batch,) int64: how many it took; 0 without
@@ -60,6 +60,7 @@ class Looked:
         return Held(self)
 
     def detached(self) -> "Looked":
+        """Without what gradients would need."""
         return Looked(**{field.name: getattr(self, field.name).detach() for field in fields(self)})
 
 

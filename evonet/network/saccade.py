@@ -1,6 +1,6 @@
 """Networks that look at some cells of an image: the glance, the choice, the eye, and a grid or a set of what it saw."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,8 @@ class Saccade(nn.Module):
         super().__init__()
         if plan.saccade is None:
             raise ValueError("the plan has no saccade gene")
-        self.plan, self.saccade, self.readout = plan, plan.saccade, readout
+        self.plan, self.saccade, self.readout, self.costs = plan, plan.saccade, readout, costs
+        self._whole: dict[int, Everywhere] = {}
         kinds = range(self.saccade.classes)
         self.eyes = nn.ModuleList(
             Everywhere(plan, self.saccade, kind, masked=masked, costs=costs)
@@ -141,12 +142,38 @@ class Saccade(nn.Module):
         blocks = seen.blocks
         if at.glance:
             p = with_none(scores).softmax(1)[seen.image, seen.kind, seen.cell]
-            gate = (1 + p - p.detach())[:, None, None, None]
+            gate = (1 + (p - p.detach()))[:, None, None, None]  # in this order exactly 1, whatever p is
             blocks = blocks * gate
         row, column = seen.cell // at.grid[1], seen.cell % at.grid[1]
         cells = base.permute(0, 2, 3, 1, 4, 5).index_put((seen.image, row, column), blocks).permute(0, 3, 1, 2, 4, 5)
         logits = self.later(x, cells, w)
         return logits, self.told([seen], [images], scores, logits[:, None], torch.zeros_like(images))
+
+    def mixed(self, x: Tensor, w: Weights, one_hot: Callable[[Tensor], Tensor]) -> Looked:
+        """The form `conv` with every class computed in every cell, so that each class's logits learn from all cells.
+
+        `one_hot`: of the logits (batch, classes, cells), what every cell is: (batch, 1 + classes, cells), the first for
+        none. No look is told of.
+        """
+        at, (scores, features) = self.saccade, self.glance(x, w)
+        kinds = torch.unflatten(one_hot(scores), 2, at.grid)[:, :, None, :, :, None, None]
+        total = kinds[:, 0] * self.fill(x, features, w)
+        for k in range(at.classes):
+            total = total + kinds[:, k + 1] * self._everywhere(k).all(x, w)
+        none = torch.zeros(0, dtype=torch.int64, device=x.device)
+        nothing = Seen(total.new_zeros(0), none, none, none, total.new_zeros(0))
+        answers = self.later(x, total, w)[:, None]
+        return self.told([nothing], [none], scores, answers, torch.zeros(len(x), dtype=torch.int64, device=x.device))
+
+    def _everywhere(self, kind: int) -> Everywhere:
+        """Made when it is first asked for: most networks are never computed so."""
+        eye = self.eyes[kind]
+        if isinstance(eye, Everywhere):
+            return eye
+        if kind not in self._whole:
+            whole = Everywhere(self.plan, self.saccade, kind, masked=False, costs=self.costs)
+            self._whole[kind] = whole.to(next(eye.buffers(), torch.empty(0)).device)
+        return self._whole[kind]
 
     def fill(self, x: Tensor, features: Tensor | None, w: Weights) -> Tensor:
         """What cells without a class hold: (batch, channels, rows, columns, side, side)."""

@@ -3,6 +3,7 @@
 from evonet.plan.budget import Budget
 from evonet.plan.expand import expand
 from evonet.plan.fit import fit
+from evonet.plan.resize import resized
 from evonet.plan.types import INPUT, Branch, Costs, Expression, Plan, ReadoutPlan, Shape, SheetPlan, Stage, Tap, Tensor
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "Tensor",
     "expand",
     "fit",
+    "resized",
 ]

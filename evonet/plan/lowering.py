@@ -8,6 +8,7 @@ from math import gcd
 
 import msgspec
 
+from evonet.plan.applied import applied
 from evonet.plan.geometry import stride
 from evonet.plan.timing import CostTable
 from evonet.plan.types import Plan, Stage, Tap
@@ -72,13 +73,21 @@ def choose(stage: Stage, table: CostTable | None = None) -> Lowering:
 
 
 def predicted(plan: Plan, table: CostTable, *, batch: int = 128) -> int:
-    """Nanoseconds of one training step's stages: forward and both gradients, all applications, no optimiser."""
-    total = 0
-    for sheet in plan.sheets:
-        for times, branches in ((1, sheet.incoming), (sheet.repeats, sheet.recurrent)):
-            for stage in (stage for branch in branches for stage in branch.stages):
-                total += times * cost(stage, choose(stage, table), table, batch=batch)
-    return total
+    """Nanoseconds of one training step's stages: forward and both gradients, all applications, no optimiser.
+
+    Of a network that looks: the blocks of all its budgets, as one batch for each class and fixation.
+    """
+    return sum(
+        one.calls * cost(one.stage, choose(one.stage, table), table, batch=one.each * batch) for one in applied(plan)
+    )
+
+
+def forward_milliseconds(plan: Plan, table: CostTable, *, batch: int = 1) -> float:
+    """What a forward pass of `batch` images takes: of the three products of a step, output and two gradients, one.
+
+    Nothing that is no stage is in it: readout, activations, the choice of cells and their cutting out.
+    """
+    return predicted(plan, table, batch=batch) // 3 / 1e6
 
 
 def cost(stage: Stage, parts: Lowering, table: CostTable, *, batch: int = 128) -> int:

@@ -16,12 +16,12 @@ from evonet.evolution.settings import ScoreSettings
 from evonet.job import Scored
 from evonet.report.tables import Row, row
 from evonet.store import Run
-from evonet.store.rows import KIND_OF, MEASURES
+from evonet.store.rows import KIND_OF, MEASURES, TIMES
 
 INDIVIDUAL = tuple(dict.fromkeys((*Row.__struct_fields__, *MEASURES)))
 EVALUATION = (
     *("decision", "individual", "generation", "kind", "operator", "rung", "steps", "outcome", "reason"),
-    *("score", "choice_score", *MEASURES, "seconds", "cached_from"),
+    *("score", "choice_score", *MEASURES, *TIMES, "cached_from"),
 )
 
 
@@ -88,7 +88,7 @@ def _evaluations(run: Run, settings: ScoreSettings) -> Iterator[dict[str, Any]]:
         found["reason"] = getattr(d.outcome, "reason", "")
         if isinstance(d.outcome, Scored):
             measures = d.outcome.measures
-            found |= msgspec.structs.asdict(measures) | {"seconds": d.outcome.seconds}
+            found |= msgspec.structs.asdict(measures) | {name: getattr(d.outcome, name) for name in TIMES}
             found |= {"score": score(measures, settings), "choice_score": choice_score(measures, settings)}
         else:
             found["seen"] = None  # a Job's is what came before

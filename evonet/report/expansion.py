@@ -1,11 +1,12 @@
 """A genome's meaning for one input shape as text: its sheets with their taps, distances, costs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from evonet.genome.genes import Genome, MotifGene
 from evonet.plan import INPUT, Branch, Plan, Stage
+from evonet.plan.applied import applied
 from evonet.plan.costs import application_macs, connections
 from evonet.plan.cutting import ordered
 from evonet.plan.lowering import ConvPart, Part, RegionPart, choose, cost
@@ -84,11 +85,13 @@ def costs(plan: Plan) -> Table:
     table = CostTable()
     header = ("stage", "mixing", "from", "to", "taps", "weights", "connections", "MACs", "ms a step", "computed as")
     lines: list[tuple[str, ...]] = []
-    for stage, times in _applied(plan):
+    for one in applied(plan):
+        stage, times = one.stage, one.times
+        milliseconds = one.calls * cost(stage, choose(stage, table), table, batch=128 * one.each) / 1e6
         weights = 0 if stage.weight is None else plan.tensors[stage.weight].size
         lines.append(
             (
-                stage.name,
+                stage.name if one.kind is None else f"{stage.name} in class {one.kind + 1}",
                 stage.mixing,
                 _size(stage.source),
                 _size(stage.target),
@@ -96,7 +99,7 @@ def costs(plan: Plan) -> Table:
                 f"{weights:,}" if stage.lender is None else f"of {plan.stages[stage.lender].name}",
                 f"{times * connections(stage):,}",
                 f"{times * application_macs(stage):,}",
-                f"{times * cost(stage, choose(stage, table), table) / 1e6:,.2f}",
+                f"{milliseconds:,.2f}",
                 " + ".join(map(_computation, choose(stage, table))),
             )
         )
@@ -119,15 +122,6 @@ def mask_bits(plan: Plan) -> int:
 def _cells(stage: Stage) -> int:
     (c, h, w), (o, y, x) = stage.source, stage.target
     return c * h * w * o * y * x
-
-
-def _applied(plan: Plan) -> Iterator[tuple[Stage, int]]:
-    """Every stage of the plan, and how often it is applied to an image."""
-    for sheet in plan.sheets:
-        for branches, times in ((sheet.incoming, 1), (sheet.recurrent, sheet.repeats)):
-            for branch in branches:
-                for stage in branch.stages:
-                    yield stage, times
 
 
 def _drawn(motif: MotifGene, stage: Stage) -> list[str]:

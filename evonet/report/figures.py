@@ -36,11 +36,14 @@ from evonet.store import Run
 Kind = Literal["front", "lineage", "masks", "generations"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FORMATS = ("svg", "png", "pdf")
-MEASURES = ("accuracy", "loss", "score", "bytes", "macs", "weights", "nonzero", "connections", "long_share", "seen")
+MEASURES = (
+    *("accuracy", "loss", "score", "bytes", "macs", "weights", "nonzero", "connections", "long_share", "seen"),
+    *("corrupted_accuracy", "corrupted_loss", "milliseconds", "single_ms", "batched_ms"),
+)
 PALE = "#a9c3e0"
-_MORE = ("accuracy", "score")  # more is better
-_SHARES = ("accuracy", "long_share")
-_LOGARITHMIC = ("bytes", "macs", "weights", "nonzero", "connections", "seen")
+_MORE = ("accuracy", "score", "corrupted_accuracy")  # more is better
+_SHARES = ("accuracy", "long_share", "corrupted_accuracy")
+_LOGARITHMIC = ("bytes", "macs", "weights", "nonzero", "connections", "seen", "milliseconds", "single_ms", "batched_ms")
 _UNITS = {
     "accuracy": "validation accuracy (%)",
     "loss": "validation loss (bits per label)",
@@ -48,6 +51,11 @@ _UNITS = {
     "macs": "multiply-adds per image",
     "long_share": "long share (%)",
     "seen": "training examples seen",
+    "corrupted_accuracy": "validation accuracy under corruptions (%)",
+    "corrupted_loss": "validation loss under corruptions (bits per label)",
+    "milliseconds": "predicted milliseconds per image",
+    "single_ms": "milliseconds per image, one at a time",
+    "batched_ms": "milliseconds per image, 64 at a time",
 }
 _STYLE: dict[Any, Any] = {
     "font.size": 8.0,
@@ -122,6 +130,10 @@ def _front(run: Run, x: str, y: str, id: int | None) -> Figure:
     if id is not None:
         run.individual(id)  # raises where there is none
     there = np.flatnonzero(~np.isnan(a) & ~np.isnan(b) & (a > 0 if x in _LOGARITHMIC else True))
+    _expect(run, int((~np.isnan(columns["score"])).sum()))
+    for name, values in ((x, a), (y, b)):
+        if np.isnan(values).all():
+            raise StoreError(f"{run.path}: {name} was not measured in this run; its section [score] can ask for it.")
     _expect(run, len(there))
     figure = _figure(4.4, 3.2)
     axes = figure.subplots()

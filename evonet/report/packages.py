@@ -10,7 +10,7 @@ import msgspec
 from evonet.errors import PackageError
 from evonet.package import STEPS, Book, Coded, Half, Package, Quantised, Transformed
 from evonet.package.cost import tensors_bits
-from evonet.plan import expand
+from evonet.plan import Plan, expand
 
 
 class TensorRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,8 +24,12 @@ class TensorRow(msgspec.Struct, frozen=True, kw_only=True):
     bits: float  # in the file, about: alone, without what the tensors before it taught
 
 
+def plan_of(package: Package) -> Plan:
+    return expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
+
+
 def rows(package: Package) -> list[TensorRow]:
-    plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
+    plan = plan_of(package)
     return [
         TensorRow(
             name=tensor.name,

@@ -14,6 +14,11 @@ def score_sql(settings: ScoreSettings, *, loss: str = "loss", accuracy: str = "a
 
     Nothing but column names and numbers from validated settings.
     """
+    if share := settings.corrupted:
+        loss, accuracy = (
+            f"({1 - share!r} * {clean} + {share!r} * corrupted_{name})"
+            for clean, name in ((loss, "loss"), (accuracy, "accuracy"))
+        )
     match settings.kind:
         case "length":
             return f"-({settings.size_weight!r} * 8 * bytes + train_images * {loss})"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from evonet.errors import StoreError
 from evonet.evolution.front import front, hall_of_fame
 from evonet.evolution.score import objectives
 from evonet.evolution.settings import Objective
@@ -18,11 +19,18 @@ USUAL: tuple[Objective, ...] = ("loss", "bytes")  # where the score is one numbe
 def front_rows(run: Run, names: Sequence[Objective] = ()) -> tuple[tuple[Objective, ...], list[Row]]:
     """The objectives, and the individuals that no other is better than in all of them, best in the first one first.
 
-    `names`: else those of a Pareto search, or `USUAL`. An individual counts by its newest scored evaluation.
+    `names`: else those of a Pareto search, or `USUAL`. An individual counts by its newest scored evaluation, if that
+    has all of them. Raises StoreError: nobody's has.
     """
     settings = config_of(run).score
     pareto = replace(settings, kind="pareto", objectives=tuple(names) or _usual(settings.kind, settings.objectives))
-    measured = [(i, m) for i in run.individuals() if (m := i.latest) is not None]
+    scored = [(i, m) for i in run.individuals() if (m := i.latest) is not None]
+    measured = [(i, m) for i, m in scored if all(getattr(m, name) is not None for name in pareto.objectives)]
+    if scored and not measured:
+        raise StoreError(
+            f"{run.path}: no individual has all of {', '.join(pareto.objectives)}; a run measures corrupted_loss, "
+            "corrupted_accuracy and milliseconds where its section [score] asks for them"
+        )
     best = front(measured, lambda pair: objectives(pair[1], pareto))
     return pareto.objectives, [row(individual, settings) for individual, _ in best]
 

@@ -14,7 +14,7 @@ from evonet.evolution.settings import ScoreSettings
 from evonet.genome.code import decode
 from evonet.genome.genes import Genome
 from evonet.genome.ids import with_ids
-from evonet.job import Scored
+from evonet.job import EXTRAS, Scored
 from evonet.report.ranking import order_sql
 from evonet.store import Decision, Individual, Run
 from evonet.store.rows import KIND_OF
@@ -41,6 +41,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     sheets: int | None = None
     long_share: float | None = None
     seen: int | None = None
+    corrupted_loss: float | None = None  # these five where the run measures them
+    corrupted_accuracy: float | None = None
+    milliseconds: float | None = None  # predicted for a forward pass of one image
+    single_ms: float | None = None  # wall time of that, one thread
+    batched_ms: float | None = None  # per image of a batch of 64
     genome: str = ""  # digest
 
 
@@ -77,6 +82,11 @@ def row(individual: Individual, settings: ScoreSettings) -> Row:
         sheets=m.sheets,
         long_share=m.long_share,
         seen=m.seen,
+        corrupted_loss=m.corrupted_loss,
+        corrupted_accuracy=m.corrupted_accuracy,
+        milliseconds=m.milliseconds,
+        single_ms=newest.outcome.single_ms,
+        batched_ms=newest.outcome.batched_ms,
     )
 
 
@@ -172,4 +182,5 @@ def evaluation_rows(individual: Individual, settings: ScoreSettings) -> Iterator
             "choice_accuracy": m.choice_accuracy if m else None,
             "bytes": m.bytes if m else None,
             "seen": m.seen if m else None,
+            **{name: getattr(m, name, None) for names in EXTRAS.values() for name in names},
         }

@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from evonet.job import Scored
+from evonet.job import EXTRAS, Measures, Scored
 from evonet.store.reader import Run
 from evonet.store.rows import KIND_OF, Decision
 
@@ -26,8 +26,15 @@ def run_digest(run: Run) -> str:
 def _essence(decision: Decision) -> bytes:
     # msgpack is prefix-free, so neighbouring fields and records cannot trade bytes.
     d, outcome = decision, decision.outcome
-    measures = msgspec.structs.astuple(outcome.measures) if isinstance(outcome, Scored) else None
+    measures = _told(outcome.measures) if isinstance(outcome, Scored) else None
     package = outcome.package if isinstance(outcome, Scored) else None
     decided = (d.decision, d.kind, d.individual, d.rung, d.steps, d.seen, d.seed)
     inherited = (d.genome, d.ids, d.parents, d.operator)
     return msgspec.msgpack.encode((*decided, *inherited, KIND_OF[type(outcome)], measures, package))
+
+
+def _told(measures: Measures) -> tuple[object, ...]:
+    """What is measured of every network, then by name what was asked for: without that, as before it could be."""
+    told = msgspec.structs.asdict(measures)
+    extras = [(name, told.pop(name)) for names in EXTRAS.values() for name in names]
+    return (*told.values(), *((name, value) for name, value in extras if value is not None))

@@ -33,7 +33,18 @@ from evonet.store.rows import (
     bare_decision,
     decision_of,
 )
-from evonet.store.schema import VERSION, advice, check, connect, find_database, has_log, log_of, reading, version_of
+from evonet.store.schema import (
+    VERSION,
+    advice,
+    check,
+    connect,
+    find_database,
+    has_log,
+    log_of,
+    reading,
+    show_later,
+    version_of,
+)
 
 PAGE = 512
 # A folder that is read-only, or a disk without room for the index of the log.
@@ -68,6 +79,9 @@ class Run:
         self._db = self._connect()
         try:
             check(self._db, database, newer=True)
+            with reading(database):
+                show_later(self._db)
+                self._db.execute("PRAGMA query_only = ON")
             row = self._rows("SELECT * FROM run")
             if not row:
                 raise StoreError(f"{database}: damaged, table run is empty. {advice(database)}")
@@ -340,7 +354,6 @@ class Run:
 def _try(database: Path, options: str) -> sqlite3.Connection:
     connection = connect(database, options)
     try:
-        connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA user_version").fetchone()  # the first read opens the log
     except BaseException:
         connection.close()

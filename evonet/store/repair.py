@@ -20,7 +20,7 @@ from evonet.errors import StoreError
 from evonet.job import Scored
 from evonet.store.folder import create_folder
 from evonet.store.rows import BIRTHS, Decision, decision_of
-from evonet.store.schema import TABLES, VERSION, connect, find_database, log_of, version_of
+from evonet.store.schema import TABLES, VERSION, connect, find_database, log_of, show_later, version_of
 
 Sound = Callable[[bytes], bool]  # whether a package's checksum is right
 _FAULTS = (sqlite3.Error, msgspec.MsgspecError, StoreError)
@@ -119,6 +119,8 @@ def _copy(database: Path) -> Iterator[sqlite3.Connection]:
                 if file.exists():
                     shutil.copy(file, folder)
         with contextlib.closing(connect(Path(folder) / database.name, "mode=rw")) as db:
+            with contextlib.suppress(sqlite3.Error):  # where the head cannot be read, whoever reads says so
+                show_later(db)
             yield db
 
 
@@ -183,7 +185,8 @@ def _write(old: sqlite3.Connection, new: sqlite3.Connection, one: Decision) -> N
 
 def _move(old: sqlite3.Connection, new: sqlite3.Connection, table: str, key: str, value: int) -> None:
     for row in old.execute(f"SELECT * FROM {table} WHERE {key} = ?", (value,)):  # noqa: S608 - our own names
-        new.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", tuple(row))  # noqa: S608
+        names, marks = ", ".join(row.keys()), ", ".join("?" * len(row))
+        new.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row))  # noqa: S608
 
 
 def _events(db: sqlite3.Connection) -> tuple[list[sqlite3.Row], bool]:
@@ -200,7 +203,7 @@ def _events(db: sqlite3.Connection) -> tuple[list[sqlite3.Row], bool]:
 def _readable(db: sqlite3.Connection, table: str) -> int | None:
     count = None
     with contextlib.suppress(sqlite3.Error):
-        for count, _ in enumerate(db.execute(f"SELECT * FROM {table} NOT INDEXED"), 1):  # noqa: S608, B007
+        for count, _ in enumerate(db.execute(f"SELECT * FROM main.{table} NOT INDEXED"), 1):  # noqa: S608, B007
             pass
         count = count or 0
     return count
@@ -208,7 +211,7 @@ def _readable(db: sqlite3.Connection, table: str) -> int | None:
 
 def _issued(db: sqlite3.Connection) -> int | None:
     try:
-        found: int = db.execute("SELECT coalesce(max(decision), -1) + 1 FROM evaluation NOT INDEXED").fetchone()[0]
+        found: int = db.execute("SELECT coalesce(max(decision), -1) + 1 FROM main.evaluation NOT INDEXED").fetchone()[0]
     except sqlite3.Error:
         return None
     return found

@@ -20,10 +20,12 @@ State = Literal["running", "stopped", "finished", "failed"]
 
 BIRTHS = ("found", "seed", "breed")
 MEASURES = Measures.__struct_fields__
+#: Wall times of an outcome, which no two executions share.
+TIMES = ("seconds", "single_ms", "batched_ms")
 #: Columns of the view `decision` that a search is brought back with; in the order of `bare_decision`.
 BARE = (
     *("decision", "individual", "kind", "operator", "rung", "steps", "seen_before", "seed", "key", "outcome"),
-    *("cached_from", "seconds", "step", "reason", "cause", "attempts", *MEASURES, "genome", "ids", "parents"),
+    *("cached_from", *TIMES, "step", "reason", "cause", "attempts", *MEASURES, "genome", "ids", "parents"),
 )
 KIND_OF: dict[type, OutcomeKind] = {Scored: "scored", Diverged: "diverged", Rejected: "rejected", Lost: "lost"}
 
@@ -136,12 +138,13 @@ def decision_of(row: sqlite3.Row) -> Decision:
 def bare_decision(row: sqlite3.Row) -> Decision:
     """As `decision_of`, of the columns `BARE` by place: SQLite's rows look for every name anew."""
     n, individual, kind, operator, rung, steps, seen, seed, key, outcome, cached, *rest = row
-    seconds, step, reason, cause, attempts, *measures, genome, ids, parents = rest
+    seconds, single, batched, step, reason, cause, attempts, *measures, genome, ids, parents = rest
     found: Outcome | None = None
     match outcome:
         case "scored":
             values = Measures(**dict(zip(MEASURES, measures, strict=True)))
-            found = Scored(decision=n, measures=values, package=b"", shadow=b"", rounds=(), seconds=seconds)
+            times = {"seconds": seconds, "single_ms": single, "batched_ms": batched}
+            found = Scored(decision=n, measures=values, package=b"", shadow=b"", rounds=(), **times)
         case "diverged":
             found = Diverged(decision=n, step=step, reason=reason)
         case "rejected":
@@ -176,7 +179,7 @@ def outcome_of(row: sqlite3.Row) -> Outcome | None:
                 package=row["package"],
                 shadow=row["shadow"],
                 rounds=_rounds.decode(row["rounds"]),
-                seconds=row["seconds"],
+                **{name: row[name] for name in TIMES},
             )
         case "diverged":
             return Diverged(decision=decision, step=row["step"], reason=row["reason"])
@@ -190,9 +193,9 @@ def outcome_of(row: sqlite3.Row) -> Outcome | None:
 def columns_of(outcome: Outcome) -> dict[str, object]:
     """The columns of `evaluation` that an outcome fills; raises StoreError for a non-finite number."""
     match outcome:
-        case Scored(measures=measures, rounds=rounds, seconds=seconds):
+        case Scored(measures=measures, rounds=rounds):
             _refuse_non_finite(outcome)
-            return {**msgspec.structs.asdict(measures), "rounds": to_json(rounds), "seconds": seconds}
+            return {**msgspec.structs.asdict(measures), "rounds": to_json(rounds), **_times(outcome)}
         case Diverged(step=step, reason=reason):
             return {"step": step, "reason": reason}
         case Rejected(reason=reason):
@@ -212,7 +215,7 @@ def _refuse_non_finite(outcome: Scored) -> None:
 
 
 def _numbers(outcome: Scored) -> Iterator[tuple[str, float]]:
-    yield "seconds", outcome.seconds
+    yield from ((name, 0.0 if value is None else value) for name, value in _times(outcome).items())
     for name, value in msgspec.structs.asdict(outcome.measures).items():
         yield f"measures.{name}", 0.0 if value is None else value
     for i, entry in enumerate(outcome.rounds):
@@ -222,5 +225,9 @@ def _numbers(outcome: Scored) -> Iterator[tuple[str, float]]:
 def same(a: Outcome | None, b: Outcome) -> bool:
     """Equal but for wall time, which no two executions share."""
     if isinstance(a, Scored) and isinstance(b, Scored):
-        return a == msgspec.structs.replace(b, seconds=a.seconds)
+        return a == msgspec.structs.replace(b, **_times(a))
     return a == b
+
+
+def _times(outcome: Scored) -> dict[str, float | None]:
+    return {name: getattr(outcome, name) for name in TIMES}

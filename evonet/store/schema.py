@@ -20,7 +20,14 @@ DATABASE = "run.db"
 APPLICATION_ID = 0x45564F4E  # "EVON"
 VERSION = 1
 
-SCHEMA = """
+_DECISION = """decision AS
+  SELECT evaluation.*, individual.genome, individual.ids,
+    (SELECT json_group_array(parent) FROM
+      (SELECT parent FROM parent WHERE parent.decision = evaluation.decision ORDER BY position)) AS parents
+  FROM evaluation JOIN individual ON individual.id = evaluation.individual;
+"""
+
+SCHEMA = f"""
 CREATE TABLE run (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   config TEXT NOT NULL,            -- TOML, fully resolved
@@ -60,7 +67,8 @@ CREATE TABLE evaluation (
   bytes INTEGER, loss REAL, accuracy REAL, choice_loss REAL, choice_accuracy REAL,
   weights INTEGER, nonzero INTEGER, macs INTEGER, connections INTEGER, sheets INTEGER, taps INTEGER,
   long_share REAL, seen INTEGER, train_images INTEGER,
-  rounds TEXT                      -- JSON
+  rounds TEXT,                     -- JSON
+  corrupted_loss REAL, corrupted_accuracy REAL, milliseconds REAL, single_ms REAL, batched_ms REAL
 ) STRICT;
 CREATE INDEX evaluation_of_individual ON evaluation (individual, decision);
 CREATE INDEX evaluation_by_key ON evaluation (key, outcome);
@@ -98,12 +106,11 @@ CREATE TABLE event (
   data TEXT                        -- JSON
 ) STRICT;
 
-CREATE VIEW decision AS
-  SELECT evaluation.*, individual.genome, individual.ids,
-    (SELECT json_group_array(parent) FROM
-      (SELECT parent FROM parent WHERE parent.decision = evaluation.decision ORDER BY position)) AS parents
-  FROM evaluation JOIN individual ON individual.id = evaluation.individual;
-"""
+CREATE VIEW {_DECISION}"""
+
+#: Columns of `evaluation` that came after the first files of this version, all REAL: NULL where nothing was asked for,
+#: so a file without them says the same. `show_later` reads such a file, `add_later` lets it be written.
+LATER = ("corrupted_loss", "corrupted_accuracy", "milliseconds", "single_ms", "batched_ms")
 
 TABLES = {"run", "individual", "evaluation", "parent", "weights", "attempt", "event", "decision"}
 
@@ -136,6 +143,29 @@ def reading(database: Path) -> Iterator[None]:
             f"{database}: expected the database of a run, cannot read it: {error}. "
             f"If it was cut or damaged: {advice(database)}"
         ) from error
+
+
+def show_later(connection: sqlite3.Connection) -> None:
+    """Within this connection, tables have all columns of `SCHEMA`; nothing is written to the file.
+
+    A view of the connection's own hides the table of the same name, which `main.evaluation` still means.
+    """
+    if lacking := _lacking_later(connection):
+        nothing = ", ".join(f"NULL AS {name}" for name in lacking)
+        connection.execute("PRAGMA temp_store = MEMORY")  # the disk may be full
+        connection.execute(f"CREATE TEMP VIEW evaluation AS SELECT *, {nothing} FROM main.evaluation")  # noqa: S608
+        connection.execute(f"CREATE TEMP VIEW {_DECISION}")
+
+
+def add_later(connection: sqlite3.Connection) -> None:
+    """Give the file the columns of `SCHEMA` that it lacks; that takes no time, whatever its size."""
+    for name in _lacking_later(connection):
+        connection.execute(f"ALTER TABLE main.evaluation ADD COLUMN {name} REAL")
+
+
+def _lacking_later(connection: sqlite3.Connection) -> list[str]:
+    have = {row[1] for row in connection.execute("PRAGMA main.table_info(evaluation)")}
+    return [name for name in LATER if name not in have]
 
 
 def advice(database: Path) -> str:
@@ -188,7 +218,7 @@ def _lacking_columns(connection: sqlite3.Connection) -> Iterator[str]:
         ours.executescript(SCHEMA)
         for table in TABLES:
             have, want = ({row[1] for row in db.execute(f"PRAGMA table_info({table})")} for db in (connection, ours))
-            yield from (f"{table}.{column}" for column in want - have)
+            yield from (f"{table}.{column}" for column in want - have - set(LATER))
 
 
 def log_of(database: Path) -> Path:

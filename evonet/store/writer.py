@@ -31,7 +31,7 @@ from evonet.store.rows import (
     same,
     to_json,
 )
-from evonet.store.schema import DATABASE, connect, find_database, reading
+from evonet.store.schema import DATABASE, add_later, connect, find_database, reading
 
 _MEASURED = f"SELECT decision, individual, rung, {', '.join(MEASURES)} FROM evaluation"  # noqa: S608 - our own names
 _WITHOUT = "SELECT d.*, x'' AS package, x'' AS shadow FROM decision d "
@@ -52,6 +52,7 @@ class RunWriter:
             try:
                 self._db.execute("PRAGMA synchronous = FULL")
                 self._db.execute("PRAGMA foreign_keys = ON")
+                add_later(self._db)
                 self._epoch = self._db.execute("UPDATE run SET epoch = epoch + 1 RETURNING epoch").fetchall()[0][0]
             except BaseException:
                 self._db.close()

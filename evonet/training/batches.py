@@ -1,6 +1,5 @@
-"""Images in memory, and batches of them by number: which images a step sees depends on the seed and the step alone."""
+"""Batches of images by number: which images a step sees depends on the seed and the step alone."""
 
-from collections.abc import Iterator
 from math import pi
 from typing import Literal
 
@@ -10,34 +9,10 @@ from torch import Tensor
 
 from evonet import seeds
 from evonet.training.data import DataSet
+from evonet.training.images import Canvases, Images
 from evonet.training.settings import TrainingSettings
 
-
-class Images:
-    """A part of a data set as tensors: `images` stay uint8 and become float32 in [0, 1] batch by batch."""
-
-    def __init__(self, images: Tensor, labels: Tensor, *, scale: float) -> None:
-        """`images`: (n, channels, height, width) uint8; `labels`: (n,); `scale`: the pixel value that means 1.0."""
-        # The stride of a dimension of size 1 is free, arrays from another process have another one, and torch picks its
-        # convolution by it: one layout for all, or the bits would depend on where the images came from.
-        self.images, self.labels, self.scale = images.reshape(-1).reshape(images.shape), labels.long(), scale
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def sample(self, n: int) -> "Images":
-        """At most n images, evenly spaced: sorted data sets give every class its share."""
-        n = min(n, len(self))
-        return self.take(torch.arange(n) * len(self) // n)
-
-    def take(self, index: Tensor) -> "Images":
-        return Images(self.images[index], self.labels[index], scale=self.scale)
-
-    def chunks(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All images once, in order."""
-        for start in range(0, len(self), size):
-            part = slice(start, start + size)
-            yield self.images[part].float() / self.scale, self.labels[part]
+Split = Literal["train", "calibration", "validation", "choice", "test"]
 
 
 class Batches:
@@ -53,12 +28,21 @@ class Batches:
         self._epoch, self._order = -1, torch.empty(0)
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        return self.images.batch(self._index(step), self._key(step))
+
+    def boxes(self, step: int) -> Tensor | None:
+        """Where the objects of batch `step` are, (n, 4): y0, x0, y1, x1. None: of these images that is not known."""
+        return self.images.boxes(self._index(step), self._key(step))
+
+    def _key(self, step: int) -> int:
+        return seeds.key(self.seed, "fresh", step)
+
+    def _index(self, step: int) -> Tensor:
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             self._epoch = epoch
             self._order = torch.randperm(len(self.images), generator=_generator(self.seed, "batches", epoch))
-        index = self._order[place * self.size : (place + 1) * self.size]
-        return self.images.images[index].float() / self.images.scale, self.images.labels[index]
+        return self._order[place * self.size : (place + 1) * self.size]
 
 
 def augmented(x: Tensor, settings: TrainingSettings, seed: int, step: int) -> Tensor:
@@ -98,10 +82,10 @@ def _generator(*parts: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(seeds.key(*parts))
 
 
-def images_of(
-    data: DataSet, split: Literal["train", "calibration", "validation", "choice", "test"], device: str = "cpu"
-) -> Images:
+def images_of(data: DataSet, split: Split, device: str = "cpu") -> Images:
     """One split of a data set as tensors of their own; the data set's arrays stay as they are."""
     index = getattr(data.splits, split)
-    images, labels = torch.from_numpy(data.images[index]), torch.from_numpy(data.labels[index])
-    return Images(images.to(device), labels.to(device), scale=data.scale)
+    images, labels = torch.from_numpy(data.images[index]).to(device), torch.from_numpy(data.labels[index]).to(device)
+    if data.canvas is None:
+        return Images(images, labels, scale=data.scale)
+    return Canvases(images, labels, scale=data.scale, canvas=data.canvas, key=seeds.key("canvases", data.name, split))

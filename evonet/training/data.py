@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from evonet import seeds
 from evonet.errors import DataError
+from evonet.training.clutter import SIDES, Canvas, canvas_of
 from evonet.training.sources import Bytes, Source, read_digits, read_idx, read_named_idx, read_npz
 from evonet.training.tasks import LAGS, SCRAMBLES, make_lag, make_permuted, make_scramble
 from evonet.training.words import mix
@@ -25,6 +26,7 @@ from evonet.training.words import mix
 Indices = npt.NDArray[np.int32]
 
 FEWEST = 20  # images: below, a split would be empty
+CANVASES = 1  # version of how canvases are composed: with another, runs on canvases are other runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,8 @@ class Splits:
 class DataSet:
     """Images uint8 (N, C, H, W) and labels uint8 (N,), read-only.
 
-    A network sees `images / scale`, in [0, 1]. `fingerprint` is a hash of shapes, content and splits.
+    A network sees `images / scale`, in [0, 1]. `fingerprint` is a hash of shapes, content and splits. With a `canvas`,
+    the images are the digits that canvases are composed of (`evonet.training.canvases`), and a network sees those.
     """
 
     name: str
@@ -55,24 +58,28 @@ class DataSet:
     scale: float
     splits: Splits
     fingerprint: str
+    canvas: Canvas | None = None
 
     @property
     def input(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
+        """(channels, height, width) of what a network sees."""
+        if self.canvas is not None:
+            return 1, self.canvas.side, self.canvas.side
         channels, height, width = self.images.shape[1:]
         return channels, height, width
 
     def arrays(self) -> tuple[bytes, Bytes, Bytes, Indices]:
         """A small msgpack header, images, labels, and the splits one after the other; see `from_arrays`."""
-        header = _Header(self.name, self.classes, self.scale, self.fingerprint, tuple(map(len, self.splits)))
+        lengths = tuple(map(len, self.splits))
+        header = _Header(self.name, self.classes, self.scale, self.fingerprint, lengths, self.canvas)
         return msgspec.msgpack.encode(header), self.images, self.labels, np.concatenate(list(self.splits))
 
     @staticmethod
     def from_arrays(header: bytes, images: Bytes, labels: Bytes, splits: Indices) -> DataSet:
         """The inverse of `arrays`; the images are shared, not copied."""
         head = msgspec.msgpack.decode(header, type=_Header)
-        parts = np.split(splits, np.cumsum(head.lengths)[:-1])
-        return DataSet(head.name, images, labels, head.classes, head.scale, Splits(*parts), head.fingerprint)
+        parts = Splits(*np.split(splits, np.cumsum(head.lengths)[:-1]))
+        return DataSet(head.name, images, labels, head.classes, head.scale, parts, head.fingerprint, head.canvas)
 
 
 class _Header(msgspec.Struct, frozen=True, array_like=True):
@@ -81,6 +88,7 @@ class _Header(msgspec.Struct, frozen=True, array_like=True):
     scale: float
     fingerprint: str
     lengths: tuple[int, ...]
+    canvas: Canvas | None = None
 
 
 def load_data(spec: str, data_dir: Path | str | None = None, base: Path | str | None = None) -> DataSet:
@@ -88,14 +96,26 @@ def load_data(spec: str, data_dir: Path | str | None = None, base: Path | str | 
 
     Args:
         spec: "digits" (in the package), "mnist" (IDX files in `data_dir` or EVONET_DATA), "idx:FOLDER", "npz:FILE";
-            made on the fly: "lag:R", "scramble:lattice", "scramble:scatter", "permuted" (`evonet.training.tasks`).
+            made on the fly: "lag:R", "scramble:lattice", "scramble:scatter", "permuted" (`evonet.training.tasks`),
+            "clutter:SIDE", "clutter:SIDE:ink" (`evonet.training.clutter`).
         data_dir: where named IDX data sets are looked for, before EVONET_DATA.
         base: the folder that a relative FOLDER or FILE starts from; the current folder if None.
 
     Raises:
         DataError: the spec is unknown, or the data are missing, damaged, too few, or of one class only.
     """
-    return _data_set(_source(spec, Path(data_dir) if data_dir else None, Path(base or ".")))
+    folder = Path(data_dir) if data_dir else None
+    if spec.startswith("clutter:"):
+        return _on_canvases(canvas_of(spec.removeprefix("clutter:")), folder)
+    return _data_set(_source(spec, folder, Path(base or ".")))
+
+
+def _on_canvases(canvas: Canvas, data_dir: Path | None) -> DataSet:
+    """MNIST, its splits as they are: a split's canvases show and are cut from that split's digits alone."""
+    digits = _data_set(read_named_idx("mnist", data_dir))
+    named = repr((CANVASES, canvas.side, canvas.clutter, canvas.count, digits.fingerprint)).encode()
+    fingerprint = hashlib.blake2b(named, digest_size=16).hexdigest()
+    return replace(digits, name=canvas.name, canvas=canvas, fingerprint=fingerprint)
 
 
 def _source(spec: str, data_dir: Path | None, base: Path) -> Source:
@@ -117,7 +137,8 @@ def _source(spec: str, data_dir: Path | None, base: Path) -> Source:
             return read(path, name=f"{kind}:{path.name}")
     raise DataError(
         f"data {spec!r} is unknown, expected digits, mnist, idx:FOLDER, npz:FILE, lag:R with R in "
-        f"{LAGS[0]}..{LAGS[-1]}, permuted, or scramble:{' or scramble:'.join(SCRAMBLES)}."
+        f"{LAGS[0]}..{LAGS[-1]}, permuted, scramble:{' or scramble:'.join(SCRAMBLES)}, or clutter:SIDE or "
+        f"clutter:SIDE:ink with SIDE in {SIDES[0]}..{SIDES[-1]}."
     )
 
 

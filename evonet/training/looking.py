@@ -1,11 +1,11 @@
 """What a glance is rewarded for beside the task: looking at little, looking the same when the image is corrupted.
 
-Loss terms, each a scalar to be weighted and added (`entropy` and its like say so where they are to be subtracted), and
-the phases of a training. `logits` are the glance's, (B, K, cells), of classes 1..K; none (class 0) has the logit 0. All
-are finite, with finite gradients, for any logits but NaN.
+Loss terms, each a scalar to be weighted and added (`entropy` is a reward, to be subtracted), and the phases of a
+training. `logits` are the glance's, (B, K, cells), of classes 1..K; none (class 0) has the logit 0. All terms are
+finite, with finite gradients, for any logits but NaN.
 
 Zeros and consistency alone are satisfied by a map that is the same for every image: without a gradient of the task (or
-of `location`) the glance collapses to it, see tests/training/test_looking.py.
+of `location`) the glance collapses to it, see tests/training/test_glance_rewards.py.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Phase:
 
     every: bool  # all classes are computed at all cells (dense masked), so that kernels learn before the choice does
     tightness: float  # of `bounds`, in [0, 1]
-    noise: bool  # whether the choice is drawn; without, it is the one of evaluation
+    noise: float  # what the noise of the choice is multiplied by, in [0, 1]; at 0 it is the choice of evaluation
     temperature: float  # of `estimators.straight_through`, in [0.1, 5]
     location: float  # what the weight of `location` is multiplied by, in [0, 1]
 
@@ -38,14 +38,14 @@ class Phase:
 def phase(share: float) -> Phase:
     """The phase after `share` in [0, 1] of the training.
 
-    All cells for 10 %; bounds tighten until 33 % (sin^2 of a quarter turn); noise until 80 %, when the location loss is
-    gone too (cos^2), so that the last fifth trains exactly what is evaluated. Noise and form of the bounds are those of
+    Straight through, all cells for 10 %; bounds tighten until 33 % (sin^2 of a quarter turn); noise and the location
+    loss fade until 80 % (cos^2), so that the last fifth trains what is evaluated. Noise and form of the bounds are of
     Verelst & Tuytelaars 2020, DynConv; in their code the bounds go the other way, from the target to [0, 1].
     """
     return Phase(
         every=share < ALL_CELLS,
         tightness=1 - _quarter(share / TIGHT),
-        noise=share < QUIET,
+        noise=_quarter(share / QUIET),
         temperature=annealed_temperature(share / QUIET),
         location=_quarter(share / QUIET),
     )
@@ -168,4 +168,4 @@ def _log_classes(logits: Tensor) -> Tensor:
 
 def _quarter(share: float) -> float:
     """From 1 at 0 to 0 at 1 and beyond: cos^2 of that share of a quarter turn."""
-    return cos(pi / 2 * min(max(share, 0.0), 1.0)) ** 2
+    return cos(pi / 2 * max(share, 0.0)) ** 2 if share < 1 else 0.0

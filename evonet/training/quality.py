@@ -1,21 +1,23 @@
 """What a network is worth on a part of the data: loss in bits per label, and accuracy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import log
+from statistics import fmean
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evonet.network import Network
-from evonet.training.batches import Images
+from evonet.training.corruptions import TRAINING, Corrupted
+from evonet.training.images import Chunked
 
 LN2 = log(2)
 UNIFORM = 0.01  # share of the uniform distribution in the mixture: one sure mistake costs about 10 bits
 
 
 def quality(
-    network: Network, images: Images, *, weights: Sequence[Tensor] | None = None, chunk: int = 512
+    network: Network, images: Chunked, *, weights: Sequence[Tensor] | None = None, chunk: int = 512
 ) -> tuple[float, float]:
     """Cross-entropy in bits per label, probabilities mixed with 1 % uniform; accuracy in [0, 1].
 
@@ -35,8 +37,20 @@ def quality(
     return bits / len(images), hits / len(images)
 
 
+def robustness(
+    network: Network, images: Chunked, families: Iterable[str] = TRAINING, *, weights: Sequence[Tensor] | None = None
+) -> tuple[float, float]:
+    """The mean loss and accuracy, as in `quality`, under each of `families`: what a score may see of robustness.
+
+    Raises DataError: one of them is unknown. NaN if any logit is not finite.
+    """
+    found = [quality(network, Corrupted(images, name), weights=weights) for name in families]
+    losses, accuracies = zip(*found, strict=True)
+    return fmean(losses), fmean(accuracies)
+
+
 def slopes(
-    network: Network, images: Images, weights: Sequence[Tensor], *, chunk: int = 100
+    network: Network, images: Chunked, weights: Sequence[Tensor], *, chunk: int = 100
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Gradient of the mean cross-entropy (bits per label) with respect to `weights`, and a diagonal of its curvature.
 
@@ -44,14 +58,14 @@ def slopes(
     """
     inputs = [w.detach().clone().requires_grad_() for w in weights]
     first, second = ([torch.zeros_like(w) for w in inputs] for _ in range(2))
-    device = inputs[0].device
+    device, size = inputs[0].device, 0
     for x, labels in images.chunks(chunk):
+        size = max(size, len(labels))  # large canvases come in smaller chunks than asked for
         loss = F.cross_entropy(network(x.to(device), inputs), labels.to(device))
         share = len(labels) / len(images)
         for mean, square, slope in zip(first, second, _slopes(loss, inputs), strict=True):
             mean += share * slope
             square += share * slope.square()
-    size = min(chunk, len(images))
     bends = [size * (square - mean.square()).clamp(min=0) / LN2 for mean, square in zip(first, second, strict=True)]
     return [mean / LN2 for mean in first], bends
 

@@ -31,6 +31,27 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     compile: bool = False
 
 
+class SaccadeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Section [saccades]: how genomes with a saccade gene are trained to look; all others are trained as without it.
+
+    The loss is the cross-entropy of the answers plus the weighted terms of `evonet.training.looking`. A term of weight
+    0 is not computed. By default the task alone teaches where to look.
+    """
+
+    # How a choice of cells gets a gradient (evonet.network.estimators): `weighted` averages what is chosen by the
+    # softmax of its logits, as evaluation does; `sampled` draws cells and is unbiased; `straight_through` computes all
+    # classes at all cells, for the choice of kernels; `reinforce` is for fixations.
+    estimator: Literal["weighted", "sampled", "straight_through", "reinforce"] = "weighted"
+    noise: Annotated[float, Meta(ge=0, le=10)] = 1.0  # scale of the Gumbel noise on logits; 1 draws from their softmax
+    corrupted: Annotated[float, Meta(ge=0, le=10)] = 0.0  # weight of the cross-entropy, nats, of a corrupted view (a)
+    consistency: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of KL(clean || corrupted answers), nats (b)
+    map: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of the divergence of clean and corrupted maps, nats per cell (c)
+    cost: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # of (MACs / all - rho)^2 and of the bounds; DynConv takes 10
+    rho: Share = 0.25  # share of the MACs, and of each class's cells, that cost and bounds aim at
+    entropy: Annotated[float, Meta(ge=0, le=1)] = 0.0  # of the map's entropy, nats, as a reward; ATS takes 1e-4 to 1e-2
+    location: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of the cross-entropy, nats per cell, of map and object's box
+
+
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Section [budget]: what a candidate may cost. Over it: `Rejected` before anything is trained.
 

@@ -8,9 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evonet.network import Network
-from evonet.training.batches import Batches, Images, augmented
+from evonet.training.batches import Batches, augmented
+from evonet.training.images import Images
+from evonet.training.objective import Objective
 from evonet.training.rounding import Grid, rate_bits, straight_through
-from evonet.training.settings import TrainingSettings
+from evonet.training.settings import SaccadeSettings, TrainingSettings
 
 LN2 = log(2)
 
@@ -37,8 +39,12 @@ class Trainer:
         seed: int,
         rates: Sequence[Tensor] | None = None,
         rate_price: float = 0.0,
+        looking: SaccadeSettings | None = None,
     ) -> None:
-        """`rates`: share of the learning rate per weight, None = 1. `rate_price`: nats of loss per estimated bit."""
+        """`rates`: share of the learning rate per weight, None = 1. `rate_price`: nats of loss per estimated bit.
+
+        `looking`: how a network with a saccade gene learns where to look; None is the default.
+        """
         self.network, self.settings, self.steps, self.seed = network, settings, steps, seed
         self.theta = flatten(weights).to(_device(network)).requires_grad_()
         self.mean = self.theta.detach().clone() if settings.average else None
@@ -47,6 +53,9 @@ class Trainer:
         self.held: Tensor | None = None  # bool: weights that stay where they are
         self.done = 0
         self._batches = Batches(images, settings.batch, seed)
+        self._objective = None
+        if network.plan.saccade is not None:
+            self._objective = Objective(network, looking or SaccadeSettings(), steps=steps, seed=seed)
         self._optimizer = _optimizer(settings, self.theta)
 
     @property
@@ -112,8 +121,9 @@ class Trainer:
         if self.done < self.settings.augment_until * self.steps:
             x = augmented(x, self.settings, self.seed, self.done)
         theta = self.theta if grid is None else straight_through(self.theta, grid)
-        loss = F.cross_entropy(self.network(x, unflatten(theta, self.network)), labels)
-        total = loss if grid is None or not self.rate_price else loss + self.rate_price * rate_bits(self.theta, grid)
+        loss, total = self._loss(x, labels, unflatten(theta, self.network))
+        if grid is not None and self.rate_price:
+            total = total + self.rate_price * rate_bits(self.theta, grid)
         self._optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         if self.settings.clip:
@@ -121,6 +131,14 @@ class Trainer:
         self._update()
         self.done += 1
         return loss.detach()
+
+    def _loss(self, x: Tensor, labels: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """The cross-entropy, and all that is minimised but for the rate term."""
+        if self._objective is None:
+            loss = F.cross_entropy(self.network(x, weights), labels)
+            return loss, loss
+        boxes = self._batches.boxes(self.done) if self._objective.wants_boxes else None
+        return self._objective(x, labels, weights, self.done, boxes)
 
     def _update(self) -> None:
         """One optimiser step; with `rates`, each weight goes that share of the way, and what is held stays."""

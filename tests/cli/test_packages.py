@@ -4,12 +4,15 @@ import base64
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from evonet.cli.program import app
 from evonet.errors import PackageError
-from evonet.package import unpack
+from evonet.genome.text import load
+from evonet.package import Package, Quantised, pack, unpack
+from evonet.plan import expand
 from evonet.report.packages import as_text, from_text, rows
 
 ROOT = Path(__file__).parents[2]
@@ -123,3 +126,47 @@ def test_refine_of_a_run_needs_an_individual(evonet, recorded, tmp_path):
     answer = evonet("refine", recorded, "-o", tmp_path / "out.evo")
     assert answer.exit_code == 1
     assert "name it with --id" in answer.stderr
+
+
+def test_eval_expands_a_network_again_for_images_of_another_size(evonet, tmp_path, small):
+    random = np.random.default_rng(1)
+    for side in (12, 6):
+        images, labels = random.integers(0, 255, (200, side, side)).astype(np.uint8), np.arange(200) % 10
+        np.savez(tmp_path / f"{side}.npz", images=images, labels=labels.astype(np.uint8))
+    answer = evonet("eval", small, "--data", f"npz:{tmp_path / '12.npz'}")
+    assert answer.exit_code == 0, answer.output
+    assert "expanded again, with the same weights, for images of 1x12x12; it was packed for 1x8x8\n" in answer.stdout
+    found = json.loads(evonet("eval", small, "--data", f"npz:{tmp_path / '12.npz'}", "--json").stdout)
+    assert (found["input"], found["packed"]) == ([1, 12, 12], [1, 8, 8])
+    own = json.loads(evonet("eval", small, "--data", "digits", "--json").stdout)
+    assert found["macs"] > own["macs"]
+    assert found["weights"] == own["weights"]
+    assert "expanded again" not in evonet("eval", small, "--data", "digits").stdout
+
+
+def test_eval_of_weights_that_are_not_for_this_size_says_which(evonet):
+    answer = evonet("eval", RECORD, "--data", "digits")
+    assert answer.exit_code == 3
+    message = " ".join(answer.stderr.split())
+    assert "packed for images of 1x28x28, but data 'digits' have 1x8x8: " in message
+    assert "expected the same on both" in message
+
+
+def test_expand_and_show_say_what_a_network_that_looks_spends_where(evonet, tmp_path):
+    genome = tmp_path / "looks.toml"
+    genome.write_text("[[sheets]]\nchannels = 4\n\n[saccade]\nbudgets = [3, 0, 0, 0]\n")
+    expanded = evonet("expand", genome, "--input", "1x32x40").stdout.splitlines()
+    told = [
+        "cells: 4x5 of 8x8 pixels",
+        "looked at, at most: 3 of class 1: 3 of 20",
+        "multiply-adds of a cell of class 1: 2,304",
+        "multiply-adds of all cells looked at: 6,912 (46,080 in every cell)",
+    ]
+    assert set(told) <= set(expanded)
+    loaded = load(genome)
+    plan = expand(loaded, input=(1, 32, 40), classes=10)
+    tensors = tuple(Quantised(30, np.ones(t.shape, np.int16)) for t in plan.tensors)
+    package = Package(genome=loaded, input=(1, 32, 40), classes=10, expression=plan.expression, tensors=tensors)
+    (tmp_path / "looks.evo").write_bytes(pack(package))
+    assert set(told) <= set(evonet("show", tmp_path / "looks.evo").stdout.splitlines())
+    assert "cells:" not in evonet("expand", ROOT / "genomes/conv.toml").stdout

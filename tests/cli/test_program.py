@@ -22,7 +22,7 @@ GENOMES = Path(__file__).parents[2] / "genomes"
 def test_the_verbs_are_those_of_the_design():
     names = (
         "run resume status ls show lineage diff digest table watch atlas front hall operators report ui why plot "
-        "expand export eval doctor refine pack unpack twin fork replay fidelity inject cull pause note"
+        "expand export eval doctor attend refine pack unpack twin fork replay fidelity inject cull pause note"
     )
     assert [name for name, _, _ in COMMANDS] == names.split()
 
@@ -46,6 +46,7 @@ def test_every_help_has_an_example(evonet, name):
         "table",
         "expand",
         "eval",
+        "attend",
         "export",
         "refine",
         "pack",

@@ -17,6 +17,7 @@ from evonet.network.estimators import (
     straight_through,
 )
 
+INF = float("inf")
 Weighted = tuple[float, Tensor]  # the probability of a draw, and what is computed from it
 
 
@@ -134,6 +135,7 @@ def test_more_draws_and_a_baseline_save_variance():
     plain, two = variance(tiny, tiny.independent(1)), variance(tiny, tiny.independent(2))
     assert two == pytest.approx(plain / 2)
     assert variance(tiny, tiny.independent(2, leave_one_out=True)) < 0.1 * two
+    assert variance(tiny, tiny.without_replacement(2)) < 0.1 * two
 
 
 def test_without_replacement_saves_variance_where_few_hold_the_mass():
@@ -174,7 +176,15 @@ def test_only_what_is_drawn_is_computed_and_each_image_has_its_own():
     assert phi.tolist() == [[0, 2, 1], [1, 0, 2]]
 
 
-@pytest.mark.parametrize("extreme", [float("inf"), -float("inf"), 3e38, 200.0])
+def test_what_has_no_probability_is_not_drawn():
+    """Neither at the lower end of the uniforms nor where one has been rounded up to 1."""
+    logits, drawn = torch.tensor([[[-INF, -INF, 0.0, 0.0, -INF]]]), []
+    uniforms = torch.tensor([[0.0, 0.49, 0.5, 1.0]], dtype=torch.float64)
+    sampled(logits, lambda i, c, k: drawn.append(c) or torch.zeros(len(c), 1), 4, uniforms)
+    assert drawn[0].tolist() == [2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("extreme", [INF, -INF, 3e38, 200.0])
 def test_extreme_logits_give_finite_values_and_gradients(extreme):
     logits = torch.tensor([[[extreme, 0.0, extreme, 1.0]]], requires_grad=True)
     features = torch.arange(8.0).view(4, 2)
@@ -259,7 +269,7 @@ class Walk:
         assert (int(cell), int(then)) == (first, second)
         log_probability = torch.stack((here, there), dim=1)
         baseline = self.baselines[[0, 1 + first]][None].requires_grad_()
-        policy, fit = reinforce(log_probability, self.rewards[first, [second]].requires_grad_(), baseline)
+        policy, fit = reinforce(log_probability, self.rewards[first, [second]], baseline)
         return policy, fit, log_probability.sum().exp(), baseline
 
 
@@ -281,11 +291,15 @@ def test_reinforce_is_unbiased_over_all_sequences(cells):
 
 def test_policy_and_baseline_are_trained_apart():
     walk = Walk(3)
+    walk.rewards.requires_grad_()
     policy, fit, _, baseline = walk.losses(0, 2)
-    assert torch.autograd.grad(policy, baseline, allow_unused=True, retain_graph=True) == (None,)
+    apart = (baseline, walk.rewards)
+    assert torch.autograd.grad(policy, apart, allow_unused=True, retain_graph=True) == (None, None)
     assert torch.autograd.grad(policy, walk.glance, retain_graph=True)[0].any()
-    assert torch.autograd.grad(fit, (walk.glance, walk.memory), allow_unused=True, retain_graph=True) == (None, None)
-    torch.testing.assert_close(torch.autograd.grad(fit, baseline)[0], baseline.detach() - walk.rewards[0, 2])
+    others = (walk.glance, walk.memory, walk.rewards)
+    assert torch.autograd.grad(fit, others, allow_unused=True, retain_graph=True) == (None, None, None)
+    wanted = baseline.detach() - walk.rewards[0, 2].detach()
+    torch.testing.assert_close(torch.autograd.grad(fit, baseline)[0], wanted)
 
 
 def test_a_visited_cell_is_not_fixated_again():

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from evonet.genome.genes import Genome, SheetGene
 from evonet.network import build, initialise
 from evonet.plan import expand
-from evonet.training.batches import Batches, Images, augmented, shifted
+from evonet.training.batches import Batches, augmented, shifted
+from evonet.training.images import Images
 from evonet.training.quality import quality, slopes
 from evonet.training.rounding import Grid, rate_bits, round_codes, straight_through
 from evonet.training.settings import TrainingSettings

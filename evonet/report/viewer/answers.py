@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from evonet.errors import EvonetError
-from evonet.report.viewer.columns import DTYPES, KINDS, NUMBERS, STATES, Array, Columns
+from evonet.report.viewer.columns import DTYPES, KINDS, STATES, Array, Columns
 from evonet.report.viewer.genes import FEATURES
 
 BINS = (96, 64)
@@ -22,7 +22,7 @@ BANDS = 400  # steps of the history of a long run
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 MOST_ROWS = 500
 MOST_ANCESTORS = 2000
-_ROW = ("id", "generation", "kind", "operator", "p0", "p1", "state", "rung", "genes", *NUMBERS)
+_ROW = ("id", "generation", "kind", "operator", "p0", "p1", "state", "rung", "genes")
 
 
 _TESTS: dict[str, Callable[[Array, Any], Array]] = {
@@ -58,10 +58,10 @@ def filters(text: str) -> tuple[Filter, ...]:
     return found
 
 
-def number(name: str) -> str:
+def number(columns: Columns, name: str) -> str:
     """`name` where it is a column with numbers. Raises QueryError."""
-    if name not in (*NUMBERS, "id", "generation", "rung"):
-        raise QueryError(f"no measure {name!r:.40}; there are {', '.join(NUMBERS)}")
+    if name not in (*columns.numbers, "id", "generation", "rung"):
+        raise QueryError(f"no measure {name!r:.40}; there are {', '.join(columns.numbers)}")
     return name
 
 
@@ -84,7 +84,7 @@ def _passes(columns: Columns, one: Filter) -> Array:
         among = [i for i, word in enumerate(words) if str(one.value) in (word if one.column == "operator" else [word])]
         is_one: Array = np.isin(columns[one.column], among)
         return ~is_one if one.op == "!=" else is_one
-    values = columns[number(one.column)]
+    values = columns[number(columns, one.column)]
     if not isinstance(one.value, float | int):
         raise QueryError(f"{one.column}: expected a number, came {one.value!r:.40}")
     known = values == values if values.dtype.kind == "f" else values != _empty(one.column)
@@ -105,7 +105,7 @@ def known(columns: Columns, name: str) -> tuple[Array, Array]:
 
 def page(columns: Columns, keep: Array, sort: str, descending: bool, offset: int, limit: int) -> dict[str, object]:
     """Rows offset..offset + limit of those kept, sorted, those without a value last."""
-    value, there = known(columns, number(sort))
+    value, there = known(columns, number(columns, sort))
     which = np.flatnonzero(keep)
     if len(which) < columns.count:
         value, there = value[which], there[which]
@@ -123,7 +123,7 @@ def page(columns: Columns, keep: Array, sort: str, descending: bool, offset: int
 def rows(columns: Columns, ids: Array | Sequence[int]) -> list[dict[str, object]]:
     """Individuals as plain data; None where nothing is known."""
     who = np.asarray(ids, np.int64)
-    picked = {name: columns[name][who].tolist() for name in _ROW}
+    picked = {name: columns[name][who].tolist() for name in (*_ROW, *columns.numbers)}
     return [{name: _value(name, values[i]) for name, values in picked.items()} for i in range(len(who))]
 
 
@@ -136,7 +136,7 @@ def _value(name: str, value: Any) -> Any:
 
 def spread(columns: Columns, keep: Array, x: str, y: str, log: tuple[bool, bool], colour: str) -> dict[str, object]:
     """How the kept individuals lie over two measures: counts in bins, the mean colour of each, and the best few."""
-    (a, has_a), (b, has_b), (c, has_c) = (known(columns, number(name)) for name in (x, y, colour))
+    (a, has_a), (b, has_b), (c, has_c) = (known(columns, number(columns, name)) for name in (x, y, colour))
     which = keep & has_a & has_b & (~np.bool_(log[0]) | (a > 0)) & (~np.bool_(log[1]) | (b > 0))
     a, b, c = a[which], b[which], np.where(has_c, c, 0)[which]
     if not len(a):
@@ -167,7 +167,7 @@ def spread(columns: Columns, keep: Array, x: str, y: str, log: tuple[bool, bool]
 
 def front(columns: Columns, keep: Array, x: str, y: str, more: tuple[bool, bool]) -> list[int]:
     """The individuals among those kept that no other dominates; `more`: whether more is better."""
-    (a, has_a), (b, has_b) = known(columns, number(x)), known(columns, number(y))
+    (a, has_a), (b, has_b) = known(columns, number(columns, x)), known(columns, number(columns, y))
     which = np.flatnonzero(keep & has_a & has_b)
     a, b = (-v[which] if m else v[which] for v, m in ((a, more[0]), (b, more[1])))
     if len(a) > 10_000:
@@ -185,7 +185,7 @@ def front(columns: Columns, keep: Array, x: str, y: str, more: tuple[bool, bool]
 
 def bands(columns: Columns, keep: Array, name: str) -> dict[str, object]:
     """Quantiles of a measure by generation; generations of a long run are taken together, `step` at a time."""
-    value, there = known(columns, number(name))
+    value, there = known(columns, number(columns, name))
     which = np.flatnonzero(keep & there)
     generations = -(-columns.count // columns.population)
     step = max(1, -(-generations // BANDS))

@@ -20,7 +20,7 @@ import numpy as np
 from evonet.config import RunConfig
 from evonet.errors import EvonetError
 from evonet.report.viewer import document, genes, wire
-from evonet.report.viewer.columns import DTYPES, Columns, best
+from evonet.report.viewer.columns import Columns, best
 from evonet.report.viewer.details import Twin, details
 from evonet.report.viewer.document import Anchor
 from evonet.report.viewer.queries import Reader
@@ -135,7 +135,7 @@ def report(
 def all_columns(columns: Columns, since: int) -> bytes:
     """What changed after version `since`, as `wire` bytes."""
     who = columns.changed(since)
-    picked = {name: columns[name][who] for name in DTYPES}
+    picked = {name: columns[name][who] for name in columns.names}
     head = {"version": columns.version, "words": columns.words, "count": columns.count}
     return wire.packed(head, {"id": who.astype(np.int32), **picked})
 

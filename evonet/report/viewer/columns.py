@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from evonet.errors import StoreError
 from evonet.evolution.score import BEYOND, WORST
 from evonet.evolution.settings import ScoreSettings
+from evonet.job import EXTRAS
 from evonet.report.viewer import genes
 from evonet.report.viewer.queries import CHUNK, EVALUATION, Reader
-from evonet.store.rows import BIRTHS, MEASURES
+from evonet.store.rows import BIRTHS, MEASURES, TIMES
 
 Array = NDArray[Any]
 COUNTS = ("bytes", "weights", "nonzero", "macs", "connections", "sheets", "taps", "seen", "train_images")
@@ -30,7 +31,7 @@ _LARGEST = 2**31 - 1
 DTYPES: dict[str, str] = {
     **dict.fromkeys(SCORES, "f8"),
     **{name: "i4" if name in COUNTS else "f4" for name in MEASURES},
-    "seconds": "f4",
+    **dict.fromkeys(TIMES, "f4"),
     "rung": "i1",
     "state": "u1",
     "kind": "u1",
@@ -40,7 +41,7 @@ DTYPES: dict[str, str] = {
     "genes": "u4",
     "code": "u2",
 }
-#: What the page may put on an axis, sort and filter by, in this order.
+#: What the page may put on an axis, sort and filter by, in this order; what a run measures on request comes after.
 NUMBERS = (
     "score",
     "accuracy",
@@ -60,6 +61,8 @@ NUMBERS = (
     "choice_loss",
     "code",
 )
+#: Columns of runs alone that ask for them.
+_ASKED = {extra: (*names, *TIMES[1:]) if extra == "milliseconds" else names for extra, names in EXTRAS.items()}
 _PLACE = {name: place for place, name in enumerate(EVALUATION)}
 
 
@@ -72,7 +75,10 @@ class Columns:
         self.behind = True  # whether there is more to read than was read last
         self._settings = settings
         self._word = {"": 0}
-        self._all: dict[str, Array] = {name: np.zeros(0, dtype) for name, dtype in DTYPES.items()}
+        asked = [name for extra in settings.extras for name in _ASKED[extra]]
+        self.numbers = (*NUMBERS, *asked)
+        absent = {name for names in _ASKED.values() for name in names} - set(asked)
+        self._all: dict[str, Array] = {name: np.zeros(0, dtype) for name, dtype in DTYPES.items() if name not in absent}
         self._rank, self._stamp = np.zeros(0, np.int64), np.zeros(0, np.int32)
         self._pending: set[int] = set()
         self._last, self._genes = -1, 0
@@ -87,6 +93,11 @@ class Columns:
         if name == "generation":
             return np.arange(self.count, dtype=np.int32) // self.population
         return self._all[name][: self.count]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns but `id` and `generation`."""
+        return tuple(self._all)
 
     def floats(self, name: str, empty: int) -> tuple[Array, Array]:
         """A column as float64 and where it has values; kept for the few that are asked for in turn."""
@@ -183,12 +194,12 @@ class Columns:
         self._stamp[who] = self.version
         self._all["state"][who] = states[order]
         self._all["rung"][who] = np.array(table[_PLACE["rung"]], np.int8)[order]
-        for name in (*MEASURES, "seconds"):
+        for name in self._all.keys() & {*MEASURES, *TIMES}:
             self._all[name][who] = _column(table[_PLACE[name]], self._all[name].dtype)[order]
         self._score(np.unique(who))
 
     def _score(self, who: Array) -> None:
-        known = {name: self._all[name][who].astype(np.float64) for name in MEASURES}
+        known = {name: self._all[name][who].astype(np.float64) for name in MEASURES if name in self._all}
         known["state"] = self._all["state"][who]
         self._all["score"][who] = scores(known, self._settings, "loss", "accuracy")
         self._all["choice_score"][who] = scores(known, self._settings, "choice_loss", "choice_accuracy")
@@ -216,17 +227,20 @@ def _state(outcome: object) -> int:
 
 def scores(known: dict[str, Array], settings: ScoreSettings, loss: str, accuracy: str) -> Array:
     """`evonet.evolution.score.score` of many at once, NaN where `loss` is unknown; `known` are measures as float64."""
-    size = known["bytes"]
+    size, bits, hits = known["bytes"], known[loss], known[accuracy]
+    if share := settings.corrupted:
+        bits = (1 - share) * bits + share * known["corrupted_loss"]
+        hits = (1 - share) * hits + share * known["corrupted_accuracy"]
     match settings.kind:
         case "length":
-            found = -(settings.size_weight * 8 * size + known["train_images"] * known[loss])
+            found = -(settings.size_weight * 8 * size + known["train_images"] * bits)
         case "weighted":
-            found = 100 * known[accuracy] - settings.size_price * size / 100
+            found = 100 * hits - settings.size_price * size / 100
         case "bound":
-            within = -np.minimum(known[loss], BEYOND)
+            within = -np.minimum(bits, BEYOND)
             found = np.where(size > settings.bound, -(BEYOND + size / settings.bound), within)
         case "pareto":
-            found = -known[loss]
+            found = -bits
     found = np.where(np.isfinite(found), found, WORST)
     return np.where((known["state"] == STATES.index("scored")) & ~np.isnan(known[loss]), found, np.nan)
 

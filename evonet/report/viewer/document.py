@@ -13,7 +13,7 @@ from evonet.config import RunConfig
 from evonet.errors import DataError, StoreError
 from evonet.evolution.settings import ScoreSettings
 from evonet.report.viewer import answers
-from evonet.report.viewer.columns import KINDS, NUMBERS, STATES, Columns, best
+from evonet.report.viewer.columns import KINDS, STATES, Columns, best
 from evonet.report.viewer.genes import FEATURES
 from evonet.report.viewer.queries import Reader
 
@@ -70,7 +70,7 @@ def document(run: Reader, columns: Columns, config: RunConfig, *, path: str) -> 
         "words": columns.words,
         "kinds": KINDS,
         "states": STATES,
-        "numbers": NUMBERS,
+        "numbers": columns.numbers,
         "features": FEATURES,
         "best": answers.rows(columns, best(columns, BEST)),
         "progress": answers.progress(columns),

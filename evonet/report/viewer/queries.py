@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from evonet.errors import StoreError
 from evonet.store import Run
-from evonet.store.rows import MEASURES
+from evonet.store.rows import MEASURES, TIMES
 from evonet.store.schema import find_database
 
 LIMIT_S = 2.0  # of one statement
@@ -18,7 +18,7 @@ CHUNK = 10_000  # evaluations read at a time: some 30 ms, so that other question
 _STEPS = 20_000  # SQLite instructions between two looks at the clock
 _AT_ONCE = 500  # numbers in one statement
 
-EVALUATION = ("decision", "individual", "kind", "operator", "rung", "outcome", "seconds", *MEASURES)
+EVALUATION = ("decision", "individual", "kind", "operator", "rung", "outcome", *TIMES, *MEASURES)
 _SELECT = f"SELECT {', '.join(EVALUATION)} FROM evaluation "  # noqa: S608 - names of our own schema
 
 

@@ -68,7 +68,7 @@ def test_reading_bit_by_bit_comes_to_the_same(tmp_path, opened, config, known, m
         versions.append(some.version)
     assert versions == sorted(versions)
     assert len(versions) > 5
-    for name in columns.DTYPES:
+    for name in known.names:
         np.testing.assert_array_equal(some[name], known[name], err_msg=name)
     assert some.outcomes == known.outcomes == {"pending": 1, "scored": 22, "diverged": 1, "rejected": 1, "lost": 1}
 

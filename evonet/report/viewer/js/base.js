@@ -28,9 +28,16 @@ const MEASURES = {
   sheets: ["sheets", false, "n"], taps: ["taps", false, "n"], long_share: ["long share", null, "%"], seen: ["seen", null, "n"],
   seconds: ["seconds", false, "f1"], choice_score: ["choice score", true, "score"],
   choice_accuracy: ["choice accuracy", true, "%"], choice_loss: ["choice loss", false, "f"], code: ["genome bytes", false, "n"],
+  corrupted_loss: ["corrupted loss", false, "f"], corrupted_accuracy: ["corrupted accuracy", true, "%"],
+  milliseconds: ["ms", false, "f"], single_ms: ["ms alone", false, "f"], batched_ms: ["ms in a batch", false, "f"],
 };
+// The last five: runs measure them on request.
+const ON_REQUEST = Object.keys(MEASURES).slice(-5);
+const onRequest = () => ON_REQUEST.filter((name) => run.numbers.includes(name));
 const UNITS = { loss: "bits per label, validation", bytes: "of the package", accuracy: "validation", macs: "per image",
-  long_share: "of |weight| beyond distance 3", seen: "training examples of the line", seconds: "of the last evaluation" };
+  long_share: "of |weight| beyond distance 3", seen: "training examples of the line", seconds: "of the last evaluation",
+  corrupted_loss: "bits per label, under training corruptions", corrupted_accuracy: "under training corruptions",
+  milliseconds: "predicted, per image", single_ms: "measured, one image at a time", batched_ms: "measured, per image of 64" };
 const word = (name) => (MEASURES[name] || [name])[0];
 const moreIsBetter = (name) => (MEASURES[name] || [])[1];
 

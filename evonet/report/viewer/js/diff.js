@@ -11,7 +11,7 @@ const diff = {
     this.ask(Promise.all([source.details(a), source.details(b), source.rowOf(a), source.rowOf(b)]), (found) => this.draw(a, b, ...found));
   },
   draw(a, b, left, right, rowA, rowB) {
-    const names = ["score", "accuracy", "loss", "bytes", "macs", "weights", "nonzero", "connections", "taps", "long_share"];
+    const names = ["score", "accuracy", "loss", "bytes", "macs", "weights", "nonzero", "connections", "taps", "long_share", ...onRequest()];
     put(this.root, el("div", { class: "tools" }, el("h1", null, about(a), " against ", about(b)), state.b === "" ? el("small", null, rowA?.p0 === b ? "its first parent; choose another with “compare”" : "the next best; choose another with “compare”") : null, el("button", { onclick: () => go({ id: b, b: a }) }, "swap")),
       el("div", { class: "columns" },
         panel("Measures", null, el("table", null, el("thead", null, el("tr", null, el("th", { class: "l" }, ""), el("th", null, `#${a}`), el("th", null, `#${b}`), el("th", null, "difference"))), el("tbody", null, names.map((n) => { const d = rowA && rowB && rowA[n] !== null && rowB[n] !== null ? rowA[n] - rowB[n] : null, better = moreIsBetter(n) === null || !d ? "" : (d > 0) === moreIsBetter(n) ? "plus" : "minus"; return el("tr", null, el("td", { class: "l" }, word(n)), el("td", null, show(n, rowA?.[n])), el("td", null, show(n, rowB?.[n])), el("td", { class: better }, d === null ? "–" : signed(n, d))); })))),

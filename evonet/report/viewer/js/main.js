@@ -44,6 +44,7 @@ async function start() {
   try {
     await source.open();
   } catch (error) { return put($("main"), el("h1", null, "This run cannot be shown"), el("p", null, error.message)); }
+  for (const name of ON_REQUEST) if (!run.numbers.includes(name)) delete MEASURES[name];
   state = readHash();
   last = { ...state };
   everything();

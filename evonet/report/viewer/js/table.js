@@ -6,10 +6,11 @@ const table = {
   ask: latest(),
   mount(root) {
     this.total = 0; this.pages = new Map();
+    this.names = [...COLUMNS, ...onRequest()];
     this.said = el("small");
     this.body = el("tbody");
     this.head = el("tr");
-    this.grid = el("div", { class: "grid", tabindex: "0", role: "region", "aria-label": "Individuals; arrow keys move the selection", onscroll: () => this.draw(), onkeydown: (e) => this.key(e) }, el("table", null, el("colgroup", null, [56, 44, 140, 68, ...COLUMNS.map(() => 74)].map((w) => el("col", { style: { width: `${w}px` } }))), el("thead", null, this.head), this.body));
+    this.grid = el("div", { class: "grid", tabindex: "0", role: "region", "aria-label": "Individuals; arrow keys move the selection", onscroll: () => this.draw(), onkeydown: (e) => this.key(e) }, el("table", null, el("colgroup", null, [56, 44, 140, 68, ...this.names.map(() => 74)].map((w) => el("col", { style: { width: `${w}px` } }))), el("thead", null, this.head), this.body));
     root.append(el("div", { class: "tools" }, filterBox(), this.said, el("button", { onclick: () => this.csv() }, "CSV")), this.grid);
     this.update(new Set(["s"]));
   },
@@ -25,7 +26,7 @@ const table = {
   drawHead() {
     const sort = (name) => () => go(state.s === name ? { d: state.d === "1" ? "0" : "1" } : { s: name, d: moreIsBetter(name) === true ? "1" : "0" });
     const head = (name, words, left) => el("th", { class: left ? "l" : null, title: UNITS[name], "aria-sort": state.s === name ? (state.d === "1" ? "descending" : "ascending") : null }, el("button", { onclick: sort(name) }, words, state.s === name ? (state.d === "1" ? " ↓" : " ↑") : ""));
-    put(this.head, head("id", "id", true), head("generation", "gen"), el("th", { class: "l" }, "born by"), el("th", { class: "l" }, "state"), COLUMNS.map((n) => head(n, word(n))));
+    put(this.head, head("id", "id", true), head("generation", "gen"), el("th", { class: "l" }, "born by"), el("th", { class: "l" }, "state"), this.names.map((n) => head(n, word(n))));
   },
   fetch(page, fresh) {
     if (this.pages.has(page)) return;
@@ -47,11 +48,11 @@ const table = {
     const first = Math.max(0, Math.floor(this.grid.scrollTop / HEIGHT) - 8), last = Math.min(this.total, first + Math.ceil(this.grid.clientHeight / HEIGHT) + 16), rows = [];
     for (let p = Math.floor(first / PAGE); p <= Math.floor(Math.max(first, last - 1) / PAGE); p++) this.fetch(p);
     // Browsers cap the height of an element near 30 million pixels; a million rows of 26 stay below.
-    const pad = (n) => el("tr", { class: "pad" }, el("td", { style: { height: `${n * HEIGHT}px` }, colspan: COLUMNS.length + 4 }));
+    const pad = (n) => el("tr", { class: "pad" }, el("td", { style: { height: `${n * HEIGHT}px` }, colspan: this.names.length + 4 }));
     for (let k = first; k < last; k++) {
       const r = this.rowAt(k);
       rows.push(r ? el("tr", { "data-id": r.id, class: r.id === selected() ? "on" : null, "aria-selected": String(r.id === selected()), onclick: () => pick(r.id), ondblclick: () => go({ view: "individual", id: r.id }) },
-        el("td", { class: "l" }, `#${r.id}`), el("td", null, r.generation), el("td", { class: "l", title: run.words[r.operator] }, run.words[r.operator] || run.kinds[r.kind]), el("td", { class: "l" }, r.rung === -1 ? "finished" : run.states[r.state]), COLUMNS.map((n) => el("td", null, show(n, r[n], n === "macs" || n === "seen")))) : el("tr", null, el("td", { colspan: COLUMNS.length + 4, class: "l quiet" }, "…")));
+        el("td", { class: "l" }, `#${r.id}`), el("td", null, r.generation), el("td", { class: "l", title: run.words[r.operator] }, run.words[r.operator] || run.kinds[r.kind]), el("td", { class: "l" }, r.rung === -1 ? "finished" : run.states[r.state]), this.names.map((n) => el("td", null, show(n, r[n], n === "macs" || n === "seen")))) : el("tr", null, el("td", { colspan: this.names.length + 4, class: "l quiet" }, "…")));
     }
     put(this.body, first ? pad(first) : null, rows, last < this.total ? pad(this.total - last) : null);
     this.grid.dataset.shown = rows.length;

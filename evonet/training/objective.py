@@ -1,0 +1,169 @@
+"""What training minimises: the cross-entropy of the answers, and what a network that looks is to learn beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evonet import seeds
+from evonet.network import Network
+from evonet.network.choosing import gumbel
+from evonet.network.estimators import straight_through
+from evonet.network.looking import Looked, Pick
+from evonet.network.saccade import with_none
+from evonet.plan.types import SaccadePlan
+from evonet.training.corruptions import mixed
+from evonet.training.looking import (
+    Phase,
+    answer_consistency,
+    bounds,
+    centred,
+    class_probabilities,
+    cost,
+    entropy,
+    location,
+    map_consistency,
+    phase,
+)
+from evonet.training.picks import Noisy, Sampled, Scored
+from evonet.training.settings import SaccadeSettings
+
+Weights = Sequence[Tensor]
+
+
+class Objective:
+    """The loss of a network with a saccade gene, step by step."""
+
+    def __init__(self, network: Network, settings: SaccadeSettings, *, steps: int, seed: int) -> None:
+        """`steps`: of the whole training, over which phases go. Raises ValueError: the network looks everywhere."""
+        if network.plan.saccade is None:
+            raise ValueError("the network looks everywhere, expected a saccade gene in its genome")
+        self.network, self.settings, self.steps, self.seed = network, settings, steps, seed
+        self.at: SaccadePlan = network.plan.saccade
+
+    @property
+    def wants_boxes(self) -> bool:
+        return self.settings.location > 0 and bool(self.at.glance)
+
+    def __call__(
+        self, x: Tensor, labels: Tensor, weights: Weights, step: int, boxes: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(cross-entropy, all that is minimised), both in nats.
+
+        `x`: (batch, channels, height, width); `labels`: (batch,); `boxes`: (batch, 4) y0, x0, y1, x1 of the objects,
+        where they are known. With fixations the cross-entropy is the mean of those after each of them.
+        """
+        now = phase(step / self.steps)
+        pick = self.pick(step, now)
+        looked = self._look(x, weights, step, now, pick)
+        each = _each(looked, labels)
+        task = each.mean()
+        total = task + self._robust(x, labels, weights, step, now, looked)
+        if self.at.glance:
+            total = total + self._glance(looked, now, boxes)
+        if isinstance(pick, Scored):
+            total = total + self._score_function(pick, each.detach())
+        return task, total
+
+    def pick(self, step: int, now: Phase) -> Pick | None:
+        """How cells are chosen at this step; None: as they are when the network is scored.
+
+        `sampled` is for sets at once, `reinforce` for fixations, `straight_through` for grids; elsewhere, and for
+        the last fifth, `weighted` does.
+        """
+        key = seeds.key(self.seed, "looks", step)
+        if not now.noise or not self.at.glance:
+            return None
+        if self.settings.estimator == "reinforce" and self.at.fixations and self._countable:
+            return Scored(key, max(self.settings.noise * now.noise, 1e-3))
+        if self.settings.estimator == "sampled" and self.at.form == "set" and not self.at.fixations:
+            return Sampled(key)
+        return Noisy(key, self.settings.noise * now.noise)
+
+    def _look(self, x: Tensor, weights: Weights, step: int, now: Phase, pick: Pick | None) -> Looked:
+        """Straight through, every class is computed in every cell, which `pick` and budgets then have no part in."""
+        saccade = self.network.saccade
+        if saccade is None or not (self._everywhere and now.noise):
+            return self.network.look(x, weights, pick=pick, halt=False)[1]
+
+        classes = torch.arange(1, 1 + self.at.classes, device=x.device)
+
+        def one_hot(scores: Tensor) -> Tensor:
+            logits = with_none(scores)
+            if now.every:  # kernels learn before the choice does: each cell any class, but not none
+                logits = torch.full_like(logits, -torch.inf).index_fill(1, classes, 0.0)
+            key = seeds.key(self.seed, "classes", step)
+            scale = self.settings.noise * now.noise
+            noise = scale * gumbel(logits.shape, key, logits.device) if scale else None
+            return straight_through(logits, noise, now.temperature)
+
+        return saccade.mixed(x, weights, one_hot)
+
+    @property
+    def _everywhere(self) -> bool:
+        chosen = self.settings.estimator == "straight_through"
+        return chosen and self.at.form == "conv" and bool(self.at.glance)
+
+    @property
+    def _countable(self) -> bool:
+        """Whether every image has the same number of looks, all of one class."""
+        return self.at.route == "budget" and sum(n > 0 for n in self.at.budgets) == 1
+
+    def _robust(
+        self, x: Tensor, labels: Tensor, weights: Weights, step: int, now: Phase, looked: Looked
+    ) -> Tensor | float:
+        """The same answer, and the same map, for corrupted views of the same images."""
+        s = self.settings
+        if not (s.corrupted or s.consistency or s.map):
+            return 0.0
+        view = mixed(x, seeds.key(self.seed, "corrupted", step))
+        other = self._look(view, weights, step, now, self.pick(step, now))
+        total = s.corrupted * _each(other, labels).mean()
+        total = total + s.consistency * answer_consistency(looked.answers[:, -1], other.answers[:, -1])
+        if s.map and self.at.glance:
+            total = total + s.map * map_consistency(looked.scores.flatten(2), other.scores.flatten(2))
+        return total
+
+    def _glance(self, looked: Looked, now: Phase, boxes: Tensor | None) -> Tensor | float:
+        s, scores = self.settings, looked.scores.flatten(2)
+        total: Tensor | float = 0.0
+        if s.cost:
+            total = total + s.cost * self._cost(class_probabilities(scores)[:, 1:], now)
+        if s.entropy:
+            total = total - s.entropy * entropy(scores)
+        if s.location and boxes is not None:
+            at = centred(boxes.to(scores.device), self.at.grid, self.at.cell)
+            total = total + s.location * now.location * location(scores, at)
+        return total
+
+    def _cost(self, looks: Tensor, now: Phase) -> Tensor:
+        """The reward for zeros: of the MACs that the eye would spend everywhere, the share `rho`."""
+        prices = [float(eye.costs.macs) for eye in self.at.eyes]
+        full = max(prices) * self.at.cells
+        rho = self.settings.rho
+        targets = [rho / len(prices)] * len(prices)
+        return cost(looks, prices, fixed=0.0, full=full, target=rho) + bounds(looks, targets, now.tightness)
+
+    def _score_function(self, pick: Scored, each: Tensor) -> Tensor:
+        """Williams 1992, over whole scan paths: what a fixation brought is the fall of the loss from it on.
+
+        The baseline of an image is the mean over the others of the batch: it depends on no draw of its own, so the
+        estimate stays unbiased without a network that learns it.
+        """
+        reward = -each  # (batch, fixations)
+        later = reward.flip(1).cumsum(1).flip(1) / reward.shape[1]
+        n = len(later)
+        others = (later.sum(0, keepdim=True) - later) / max(1, n - 1)
+        advantage = later - others
+        terms = [log_p * advantage[images, time] for time, (images, log_p) in enumerate(pick.kept)]
+        return -torch.stack([term.mean() for term in terms]).sum()
+
+
+def _each(looked: Looked, labels: Tensor) -> Tensor:
+    """(batch, fixations or 1): the cross-entropy after every fixation, in nats."""
+    answers = looked.answers
+    rows = F.cross_entropy(answers.flatten(0, 1), labels.repeat_interleave(answers.shape[1]), reduction="none")
+    return rows.view(answers.shape[:2])
