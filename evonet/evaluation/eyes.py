@@ -43,19 +43,13 @@ def moved_kernel(kernel: Kernel, theirs: Coordinates, mine: Coordinates, *, targ
 
 def uncut(stage: Stage) -> Stage:
     """A stage that is cut out of a larger kernel as the whole of it; any other as it is."""
-    return replace(stage, taps=stage.own_taps, tying=None) if is_cut(stage) else stage
-
-
-def is_cut(stage: Stage) -> bool:
-    """Whether the stage's kernel is some of its stored weights, each at its own offset, as under `saccade.tie`."""
-    tying = stage.tying
-    return tying is not None and len(tying.taps) == 1 and set(stage.taps) <= set(stage.own_taps)
+    return replace(stage, taps=stage.own_taps, tying=None) if stage.cut_out else stage
 
 
 def is_tied(sheet: SheetPlan) -> bool:
     """Whether all motifs of a sheet are cut out of one kernel."""
     stages = [branch.stages[0] for branch in sheet.incoming]
-    return len(stages) > 1 and all(is_cut(stage) and stage.weight == stages[0].weight for stage in stages)
+    return len(stages) > 1 and all(stage.cut_out and stage.weight == stages[0].weight for stage in stages)
 
 
 def largest_first(sheet: SheetPlan) -> list[Branch]:
