@@ -35,21 +35,23 @@ Rewire = Callable[[MotifGene, Stage], MotifGene]
 def random_twin(genome: Genome, *, input: Shape, classes: int, reach: int, draw: int) -> Genome:
     """`genome` with the taps of every motif drawn by `scatter`, as many as have weights, within `reach` positions.
 
-    Motifs of one tap, and those that cover their source, have no wiring to draw and stay. `draw`: which drawing.
+    Motifs of one tap, and those that cover their source, have no wiring to draw and stay, and so does where it looks.
+    Motifs cut out of one kernel are drawn nested, as they were. `draw`: which drawing.
     Raises GenomeError where the twin would have other weights or shapes, as after a motif that crops its source.
     """
 
     def scattered(motif: MotifGene, stage: Stage) -> MotifGene:
         among = window(motif, stage.source[1:], stage.target[1:])
         furthest = min(reach, longest(among))
+        of = stage.name.partition(".")[0] if stage.cut_out else stage.name
         return replace(
             _loose(motif),
             radius=0,
-            taps=len(stage.all_taps),
+            taps=_count(stage),
             long_share=16,
             reach=max(1, furthest),
             pattern="scatter",
-            seed=seeds.key("twin", draw, stage.name, motif.seed) % 256,
+            seed=seeds.key("twin", draw, of, 0 if stage.cut_out else motif.seed) % 256,
         )
 
     twin = _rewired(genome, input, classes, scattered)
@@ -70,7 +72,7 @@ def cnn_twin(genome: Genome, *, input: Shape, classes: int) -> Genome:
     """
 
     def local(motif: MotifGene, stage: Stage) -> MotifGene:
-        taps = min(len(stage.all_taps), (2 * RADIUS + 1) ** 2)
+        taps = min(_count(stage), (2 * RADIUS + 1) ** 2)
         radius = next(r for r in range(RADIUS + 1) if (2 * r + 1) ** 2 >= taps)
         plain = MotifGene()
         return replace(
@@ -96,10 +98,15 @@ def _rewired(genome: Genome, input: Shape, classes: int, rewire: Rewire) -> Geno
         motifs = list(sheet.motifs)
         for (place, motif), branch in zip(ordered(sheet), branches, strict=True):
             covers = sheet.reduction == "all" and motif.source != 0
-            if not covers and len(branch.stages[0].all_taps) > 1:
+            if not covers and _count(branch.stages[0]) > 1:
                 motifs[place] = rewire(motif, branch.stages[0])
         sheets.append(replace(sheet, motifs=tuple(motifs)))
     return replace(genome, sheets=tuple(sheets))
+
+
+def _count(stage: Stage) -> int:
+    """Taps with weights; of a motif that is cut out of a larger kernel its own."""
+    return len(stage.taps) if stage.cut_out else len(stage.all_taps)
 
 
 def _loose(motif: MotifGene) -> MotifGene:

@@ -10,7 +10,7 @@ from evonet.config import RunConfig
 from evonet.controls import _UNWIRED, cnn_twin, random_twin, search_control
 from evonet.errors import GenomeError
 from evonet.evolution.settings import SearchSettings
-from evonet.genome import Genome, MotifGene, SheetGene
+from evonet.genome import Genome, MotifGene, SaccadeGene, SheetGene
 from evonet.genome.code import decode, encode
 from evonet.genome.limits import Limits, breaches
 from evonet.genome.variation import OPERATORS, rates_of, vary
@@ -160,3 +160,23 @@ def test_a_frozen_search_moves_no_tap():
     for genome in descendants(config, WIDE):
         found = [[(m.source, m.taps, m.radius, m.edits, m.seed, m.basis) for m in s.motifs] for s in genome.sheets]
         assert found == wiring
+
+
+@pytest.mark.parametrize("tie", [False, True])
+@pytest.mark.parametrize("form", ["set", "conv"])
+def test_twins_of_a_genome_that_looks_look_there_too(form, tie):
+    """Motifs cut out of one kernel stay nested: the twin of the smaller has some of the taps of the larger's."""
+    motifs = (MotifGene(), MotifGene(radius=2, taps=25))
+    point = MotifGene(radius=0, taps=1)
+    genome = Genome(
+        sheets=(SheetGene(motifs=motifs), SheetGene(channels=6, motifs=(point,))),
+        saccade=SaccadeGene(cell=4, downsampling=2, form=form, tie=tie, budgets=(2, 1, 0, 0)),
+    )
+    twins = [random_twin(genome, reach=4, draw=3, **SHAPE), cnn_twin(genome, **SHAPE)]
+    for twin in twins:
+        assert twin.saccade == genome.saccade
+        assert shapes(expand(twin, **SHAPE)) == shapes(expand(genome, **SHAPE))
+    small, large, last = taps(twins[0])[:3]
+    assert (len(small), len(large), len(last)) == (9, 25, 1)
+    assert set(small) <= set(large) or not tie
+    assert taps(twins[1])[:3] == taps(genome)[:3]

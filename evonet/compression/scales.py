@@ -31,6 +31,7 @@ def equalised(plan: Plan, weights: Sequence[Tensor]) -> list[Tensor]:
 def free(sheet: SheetPlan) -> bool:
     """Whether each channel is one input of others, no more, and scales as its own weights do."""
     alone = not sheet.recurrent and sheet.add_source is None
+    alone = alone and all(branch.stages[-1].weight is not None for branch in sheet.incoming)
     return sheet.cuttable and alone and sheet.norm == "none" and sheet.activation in HOMOGENEOUS
 
 

@@ -2,17 +2,20 @@
 
 Slot identity = (gene id, role, tile, tap offset, out channel, in channel). New taps start at zero; new channels are
 random inward and zero outward; a new motif beside old ones, a new residual sheet and a new self motif end in zero
-weights, so that they add nothing at first (small ones under relu and abs, which would not learn from zero). Channels
-that were cut wake as new ones do.
+weights, so that they add nothing at first (small ones under relu and abs, which would not learn from zero), and so do
+a new fill of cells and a new query. A new class of an eye starts as the one before it. Channels that were cut wake as
+new ones do.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from evonet.compression.choice import Pick
+from evonet.evaluation.eyes import is_tied, largest_first, lead, moved_kernel, uncut, united
 from evonet.evaluation.kernels import Kernel, fill, joined, kernel_of, parted
 from evonet.evaluation.parents import Parent
 from evonet.evaluation.readouts import fill_readout
@@ -41,9 +44,15 @@ def inherit(plan: Plan, parents: Sequence[Parent], seed: int) -> Inherited:
         return Inherited(weights, old, picks)
     for index, scale in _quiet(plan, parents).items():
         weights[index] = weights[index] * scale
-    for sheet in plan.sheets:
+    eye = plan.saccade.depth if plan.saccade is not None else 0
+    for place, sheet in enumerate(plan.sheets):
+        if place < eye and is_tied(sheet):
+            _inherit_tied(sheet, parents, weights, old)
+            continue
         for branch in (*sheet.incoming, *sheet.recurrent):
-            _inherit_motif(branch, parents, weights, old)
+            _inherit_motif(plan, branch, parents, weights, old)
+        if place < eye:
+            _begin_classes(sheet, parents, weights)
     for index, slots in enumerate(plan.tensors):
         parent, source = _find(parents, slots)
         if parent is None:
@@ -65,15 +74,55 @@ def _find(parents: Sequence[Parent], slots: Slots) -> tuple[Parent | None, int]:
     return None, -1
 
 
-def _inherit_motif(branch: Branch, parents: Sequence[Parent], weights: list[Tensor], old: list[Tensor]) -> None:
+def _inherit_motif(
+    plan: Plan, branch: Branch, parents: Sequence[Parent], weights: list[Tensor], old: list[Tensor]
+) -> None:
     """Fill the motif's own tensors from the first parent that has its gene, in whatever form."""
-    parent = next((p for p in parents if branch.gene is not None and branch.gene in p.branches), None)
+    parent = _having(branch, parents)
     if parent is None:
         return
     theirs = parent.branches[branch.gene]  # type: ignore[index]  # found by it
-    for stage, kernel in zip(branch.stages, _kernels(theirs, parent.weights, len(branch.stages)), strict=True):
+    before, now = lead(parent.plan, theirs.source), lead(plan, branch.source)
+    kernels = _kernels(theirs, parent.weights, len(branch.stages))
+    for place, (stage, kernel) in enumerate(zip(branch.stages, kernels, strict=True)):
         if stage.weight is not None and stage.lender is None:
+            separable_taps = place == 0 and len(branch.stages) == 2
+            kernel = moved_kernel(kernel, before, now, targets=separable_taps)
             weights[stage.weight], old[stage.weight] = fill(stage, weights[stage.weight], kernel)
+
+
+def _inherit_tied(sheet: SheetPlan, parents: Sequence[Parent], weights: list[Tensor], old: list[Tensor]) -> None:
+    """The one kernel of a sheet of the eye: of what its motifs had, the larger first."""
+    stage = sheet.incoming[0].stages[0]
+    found = [(b, p) for b in largest_first(sheet) if (p := _having(b, parents)) is not None]
+    if found and stage.weight is not None:
+        parts = [_kernel(p.branches[b.gene], p.weights) for b, p in found]  # type: ignore[index]  # found by it
+        weights[stage.weight], old[stage.weight] = fill(uncut(stage), weights[stage.weight], united(parts))
+
+
+def _begin_classes(sheet: SheetPlan, parents: Sequence[Parent], weights: list[Tensor]) -> None:
+    """Motifs that are new in a sheet of the eye start as the one before them: it had that class, or one less."""
+    for before, branch in pairwise(sheet.incoming):
+        parent = _having(before, parents)
+        if parent is None or _having(branch, parents) is not None:
+            continue
+        theirs = parent.branches[before.gene]  # type: ignore[index]  # found by it
+        for stage, kernel in zip(branch.stages, _kernels(theirs, parent.weights, len(branch.stages)), strict=True):
+            if stage.weight is not None and stage.lender is None:  # new weights, though they are copies
+                weights[stage.weight], _ = fill(stage, weights[stage.weight], kernel)
+
+
+def _having(branch: Branch, parents: Sequence[Parent]) -> Parent | None:
+    """The first parent with the motif's gene."""
+    return next((p for p in parents if branch.gene is not None and branch.gene in p.branches), None)
+
+
+def _kernel(theirs: Branch, weights: list[Tensor]) -> Kernel:
+    """The parent's motif as one stage, with all weights of the kernel that it is cut out of."""
+    if len(theirs.stages) == 2:
+        return joined(theirs, weights)
+    (stage,) = theirs.stages
+    return kernel_of(uncut(stage), None if stage.weight is None else weights[stage.weight])
 
 
 def _kernels(theirs: Branch, weights: list[Tensor], stages: int) -> Sequence[Kernel]:
@@ -92,7 +141,11 @@ def _quiet(plan: Plan, parents: Sequence[Parent]) -> dict[int, float]:
     Zero adds nothing; but relu and abs have no gradient at zero, a residual branch alone under them would never learn.
     """
     found: dict[int, float] = {}
-    for sheet in plan.sheets:
+    at = plan.saccade
+    silent = (at.cheap, at.query) if at is not None else ()
+    for place, sheet in enumerate(plan.sheets):
+        if at is not None and place < at.depth:
+            continue  # its motifs are no terms of a sum
         alone = 0.1 if sheet.activation in ("relu", "abs") else 0.0
         for branches, residual in ((sheet.incoming, sheet.add_source is not None), (sheet.recurrent, sheet.add_self)):
             accompanied = sheet.join == "add" and any(_known(branch, parents) for branch in branches)
@@ -100,13 +153,13 @@ def _quiet(plan: Plan, parents: Sequence[Parent]) -> dict[int, float]:
                 last = branch.stages[-1]
                 if last.weight is None or last.lender is not None or _known(branch, parents):
                     continue
-                if accompanied or residual:
+                if accompanied or residual or place in silent:
                     found[last.weight] = 0.0 if accompanied else alone
     return found
 
 
 def _known(branch: Branch, parents: Sequence[Parent]) -> bool:
-    return branch.gene is not None and any(branch.gene in parent.branches for parent in parents)
+    return _having(branch, parents) is not None
 
 
 def _bias(slots: Slots, parent: Parent, source: int) -> tuple[Tensor, Tensor]:

@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from evonet.evaluation.eyes import lead, moved
 from evonet.genome.genes import Pooling
 from evonet.plan import Plan
+from evonet.plan.saccade import EXTRA
 from evonet.plan.types import Tensor as Slots
 
 _POOLS: dict[Pooling, tuple[str, ...]] = {"mean": ("mean",), "max": ("max",), "both": ("mean", "max")}
@@ -13,8 +15,8 @@ _POOLS: dict[Pooling, tuple[str, ...]] = {"mean": ("mean",), "max": ("max",), "b
 def fill_readout(fresh: Tensor, slots: Slots, plan: Plan, parent: Plan, theirs: Tensor) -> tuple[Tensor, Tensor]:
     """(weights, which of them the parent had). Features are (pool, channel, cell).
 
-    New channels and pools come in at zero. On another grid every cell takes its share of the cells that it lies in:
-    under mean pooling a finer grid whose cells divide the old ones evenly gives the same logits.
+    New channels, coordinates and pools come in at zero. On another grid every cell takes its share of the cells that it
+    lies in: under mean pooling a finer grid whose cells divide the old ones evenly gives the same logits.
     """
     if slots.role == "readout_bias":
         return theirs.clone(), torch.ones(slots.shape, dtype=torch.bool)
@@ -22,6 +24,8 @@ def fill_readout(fresh: Tensor, slots: Slots, plan: Plan, parent: Plan, theirs: 
     mine, others = _POOLS[new.pooling], _POOLS[old.pooling]
     cells = new.grid[0] * new.grid[1]
     source = theirs.reshape(len(theirs), len(others), -1, old.grid[0] * old.grid[1])
+    before, now = lead(parent, old.source), lead(plan, new.source)
+    source = moved(source, 2, before, now)
     if new.grid != old.grid:
         source = source @ _shares(old.grid, new.grid, plan.sheets[plan.readout.source].shape[1:])
     weight = torch.zeros(len(fresh), len(mine), fresh.shape[1] // len(mine) // cells, cells)
@@ -31,7 +35,7 @@ def fill_readout(fresh: Tensor, slots: Slots, plan: Plan, parent: Plan, theirs: 
         if pool in others or len(mine) == len(others):  # max instead of mean: the nearest there is
             at = others.index(pool) if pool in others else 0
             weight[:, place, :channels] = source[:, at, :channels]
-            kept[:, place, :channels] = True
+            kept[:, place, 0 if before == now else EXTRA[now] : channels] = True
     return weight.reshape(fresh.shape), kept.reshape(fresh.shape)
 
 

@@ -1,7 +1,8 @@
 """Genes by name: what one genome has that another has not, and how to apply or revert a part of that.
 
 By name, a motif reads the gene id of a sheet and has the weights of the gene id of a motif, where the genome itself
-counts how far back they are. So a sheet that comes in between changes nothing but who reads it.
+counts how far back they are. So a sheet that comes in between changes nothing but who reads it. The saccade gene, which
+has no id, is called SACCADE, and names the last sheet of the eye where the genome counts the eye's sheets.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import msgspec
 
 from evonet.errors import GenomeError
 from evonet.genome.check import check
-from evonet.genome.genes import GeneId, Genome, MotifGene, ReadoutGene, SheetGene
+from evonet.genome.genes import GeneId, Genome, MotifGene, ReadoutGene, SaccadeGene, SheetGene
 from evonet.genome.ids import IdGene, genes_of, ids_of
 from evonet.genome.wiring import LooseMotif, LooseSheet, loosened, tightened
 
 Action = Literal["added", "removed", "changed"]
 Fields = dict[str, Any]
-REFERENCES = ("sheet", "source", "weights_from")  # fields of a motif that name another gene; None: images, own weights
+NamedGene = IdGene | SaccadeGene
+REFERENCES = ("sheet", "source", "weights_from", "eye")  # fields that name another gene; None: images, own weights
+SACCADE: GeneId = (-1, -1)  # no birth has this number, and a genome has one saccade gene at most
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,14 +39,15 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass
 class NamedGenes:
-    """A genome by name, free to be edited; `order` is that of `genome.ids.ids_of`.
+    """A genome by name, free to be edited; `order` is that of `genome.ids.ids_of`, and then SACCADE.
 
-    A sheet has the fields of its gene but for motifs, a motif also "sheet", the one it belongs to.
+    A sheet has the fields of its gene but for motifs, a motif also "sheet", the one it belongs to; SACCADE has "eye",
+    the eye's last sheet, in place of a depth.
     """
 
     genome: Genome
     fields: dict[GeneId, Fields]
-    kinds: dict[GeneId, type[IdGene]]
+    kinds: dict[GeneId, type[NamedGene]]
     order: list[GeneId]
 
     def behind(self, gene: GeneId) -> tuple[GeneId, ...]:
@@ -56,7 +60,7 @@ class NamedGenes:
 def named(genome: Genome) -> NamedGenes:
     """A genome that passes `check`, by name. Raises GenomeError where a gene has no id."""
     order = list(ids_of(genome))
-    genes = dict(zip(order, genes_of(genome), strict=True))
+    genes: dict[GeneId, NamedGene] = dict(zip(order, genes_of(genome), strict=True))
     fields = {id: _plain(gene) for id, gene in genes.items()}
     for loose in loosened(genome):
         for motif in loose.motifs:
@@ -66,6 +70,11 @@ def named(genome: Genome) -> NamedGenes:
                 "source": _id(source.gene) if source else None,
                 "weights_from": _id(lender.gene) if lender else None,
             }
+    if genome.saccade is not None:
+        order.append(SACCADE)
+        genes[SACCADE] = genome.saccade
+        fields[SACCADE] = _plain(genome.saccade) | {"eye": _id(genome.sheets[genome.saccade.depth - 1])}
+        del fields[SACCADE]["depth"]
     return NamedGenes(genome, fields, {id: type(gene) for id, gene in genes.items()}, order)
 
 
@@ -83,11 +92,23 @@ def genome_of(genes: NamedGenes) -> Genome:
     if not sheets or not all(sheet.motifs for sheet in sheets.values()):
         raise GenomeError("a sheet without motifs, or no sheet at all.")
     readout = next(_gene(genes, id) for id in _of(genes, ReadoutGene))
-    found = tightened(msgspec.structs.replace(genes.genome, readout=readout), list(sheets.values()))
+    saccade = _saccade(genes, list(sheets))
+    base = msgspec.structs.replace(genes.genome, readout=readout, saccade=saccade)
+    found = tightened(base, list(sheets.values()))
     if found is None:
         raise GenomeError("a motif would read a sheet behind its own, or one too far back.")
     check(found)
     return found
+
+
+def _saccade(genes: NamedGenes, sheets: Sequence[GeneId]) -> SaccadeGene | None:
+    if SACCADE not in genes.fields:
+        return None
+    eye = genes.fields[SACCADE]["eye"]
+    if eye not in sheets:
+        raise GenomeError("the last sheet of the saccade gene's eye is not there.")
+    gene: SaccadeGene = _gene(genes, SACCADE)
+    return msgspec.structs.replace(gene, depth=sheets.index(eye) + 1)
 
 
 def _changed_fields(before: Fields, after: Fields) -> tuple[Fields, Fields]:
@@ -118,7 +139,7 @@ def removed(genes: NamedGenes, gene: GeneId) -> Edit:
     return Edit(gene=gene, action="removed", before=genes.fields[gene], after={}, behind=genes.behind(gene))
 
 
-def apply(genes: NamedGenes, edits: Iterable[Edit], kinds: dict[GeneId, type[IdGene]]) -> NamedGenes:
+def apply(genes: NamedGenes, edits: Iterable[Edit], kinds: dict[GeneId, type[NamedGene]]) -> NamedGenes:
     """`genes` with the edits made in their order; `kinds` of the genes that come."""
     genes = genes.copy()
     for edit in edits:
@@ -132,7 +153,7 @@ def apply(genes: NamedGenes, edits: Iterable[Edit], kinds: dict[GeneId, type[IdG
     return genes
 
 
-def revert(genes: NamedGenes, edits: Sequence[Edit], kinds: dict[GeneId, type[IdGene]]) -> NamedGenes:
+def revert(genes: NamedGenes, edits: Sequence[Edit], kinds: dict[GeneId, type[NamedGene]]) -> NamedGenes:
     """`genes` with the edits undone: fields as they were before them, whatever has changed them since.
 
     A reference is put back only where nothing has changed it since. What reads a sheet that goes reads what its first
@@ -152,7 +173,7 @@ def revert(genes: NamedGenes, edits: Sequence[Edit], kinds: dict[GeneId, type[Id
     return genes
 
 
-def _put(genes: NamedGenes, gene: GeneId, kind: type[IdGene], fields: Fields, behind: Sequence[GeneId]) -> None:
+def _put(genes: NamedGenes, gene: GeneId, kind: type[NamedGene], fields: Fields, behind: Sequence[GeneId]) -> None:
     genes.fields[gene], genes.kinds[gene] = dict(fields), kind
     before = next((other for other in behind if other in genes.order), None)
     genes.order.insert(0 if before is None else genes.order.index(before) + 1, gene)
@@ -171,7 +192,8 @@ def _leave(genes: NamedGenes, gene: GeneId) -> None:
         for id in motifs:
             _leave(genes, id)
         _turn(genes, "source", gene, reads)
-    else:
+        _turn(genes, "eye", gene, reads)
+    elif genes.kinds[gene] is MotifGene:
         _turn(genes, "weights_from", gene, genes.fields[gene].get("weights_from"))
     _take(genes, gene)
 
@@ -182,17 +204,18 @@ def _turn(genes: NamedGenes, name: str, old: GeneId, new: GeneId | None) -> None
             fields[name] = new
 
 
-def _of(genes: NamedGenes, kind: type[IdGene]) -> list[GeneId]:
+def _of(genes: NamedGenes, kind: type[NamedGene]) -> list[GeneId]:
     return [id for id in genes.order if genes.kinds[id] is kind]
 
 
-def _plain(gene: IdGene) -> Fields:
+def _plain(gene: NamedGene) -> Fields:
     return {name: getattr(gene, name) for name in gene.__struct_fields__ if name not in ("id", "motifs")}
 
 
 def _gene(genes: NamedGenes, id: GeneId) -> Any:
     fields = {name: value for name, value in genes.fields[id].items() if name not in REFERENCES}
-    return genes.kinds[id](id=id, **fields)
+    kind = genes.kinds[id]
+    return kind(**fields) if kind is SaccadeGene else kind(id=id, **fields)  # type: ignore[call-arg]
 
 
 def _id(gene: IdGene) -> GeneId:

@@ -22,14 +22,15 @@ _CELLS: tuple[int, ...] = tuple(int(v) for v in SACCADE_FIELDS["cell"].values)
 def adapted(child: Genome, parent: Genome) -> Genome | None:
     """What an operator made of `parent`, settled. The eye is made of the sheets that it was made of.
 
-    None where settling would undo what the child is for: a residual sheet that came into the eye, which only as a
-    residual keeps the function; a class that no budget names, which would be dead weight.
+    None where settling would undo what the child is for: a sheet that only as a residual keeps the function, where none
+    can be (in the eye; right behind it, without the coordinates; last, with fixations), and a class that no budget
+    names, which would be dead weight.
     """
     if child.saccade is None or parent.saccade is None:
         return settled(child)
     about_sheets = child.saccade == parent.saccade
     child = followed(child, parent)
-    if about_sheets and child.saccade and any(sheet.residual for sheet in child.sheets[: child.saccade.depth]):
+    if about_sheets and _in_vain(child, parent):
         return None
     found = settled(child)
     if found is None or found.saccade is None:
@@ -37,6 +38,19 @@ def adapted(child: Genome, parent: Genome) -> Genome | None:
     count = classes(found, found.saccade)
     unnamed = count > classes(parent, parent.saccade) and not found.saccade.budgets[count - 1]
     return None if unnamed else found
+
+
+def _in_vain(child: Genome, parent: Genome) -> bool:
+    """Whether a sheet that is residual to keep the function cannot be so where it is."""
+    gene = child.saccade
+    if gene is None:
+        return False
+    if any(sheet.residual for sheet in child.sheets[: gene.depth]):
+        return True
+    places = {gene.depth} if gene.form == "set" and gene.coordinates != "none" else set()
+    places |= {len(child.sheets) - 1} if gene.fixations else set()
+    known = {sheet.id for sheet in parent.sheets}
+    return any(sheet.residual and sheet.id not in known for k, sheet in enumerate(child.sheets) if k in places)
 
 
 def followed(child: Genome, parent: Genome) -> Genome:

@@ -142,9 +142,9 @@ def reinforce(log_probability: Tensor, reward: Tensor, baseline: Tensor) -> tupl
     """(policy loss, baseline loss) of T fixations: their gradients estimate that of -E[reward], and fit the baseline.
 
     log_probability (B, T) of the fixations made; reward (B,) of the whole sequence, or (B, T) what came after each;
-    baseline (B, T): the reward that was expected before each fixation was drawn. The policy loss is a mean over images of sums over fixations, the other
-    one a mean over both (Williams 1992; Mnih et al. 2014, RAM). Unbiased as long as the baseline of a fixation depends
-    on nothing that comes after it, the fixation itself included.
+    baseline (B, T): the reward that was expected before each fixation was drawn. The policy loss is a mean over images
+    of sums over fixations, the other one a mean over both (Williams 1992; Mnih et al. 2014, RAM). Unbiased as long as
+    the baseline of a fixation depends on nothing that comes after it, the fixation itself included.
 
     Reward and advantage are detached: through the policy loss only the log-probabilities get a gradient, through the
     other one only the baseline. Compute the baseline from a detached state, and train what answers by its own loss.

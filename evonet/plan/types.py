@@ -108,6 +108,11 @@ class Stage(Part, frozen=True, kw_only=True):
         return tuple(tap in live for tap in self.all_taps)
 
     @property
+    def cut_out(self) -> bool:
+        """Whether the kernel is some of the stored weights, each at its own offset: other motifs have more of them."""
+        return self.tying is not None and len(self.tying.taps) == 1 and set(self.taps) <= set(self.own_taps)
+
+    @property
     def inputs(self) -> int:
         """Source channels that one target channel reads."""
         return self.source[0] // self.groups if self.mixing in ("full", "grouped") else 1

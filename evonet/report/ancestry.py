@@ -16,9 +16,19 @@ import msgspec
 from evonet.errors import GenomeError, StoreError
 from evonet.evolution.score import score
 from evonet.evolution.settings import ScoreSettings
-from evonet.genome.edits import REFERENCES, Edit, NamedGenes, added, apply, between, genome_of, named, removed
+from evonet.genome.edits import (
+    REFERENCES,
+    Edit,
+    NamedGene,
+    NamedGenes,
+    added,
+    apply,
+    between,
+    genome_of,
+    named,
+    removed,
+)
 from evonet.genome.genes import GeneId
-from evonet.genome.ids import IdGene
 from evonet.job import Scored
 from evonet.report.edits import in_words
 from evonet.report.tables import Row, config_of, row
@@ -98,14 +108,14 @@ def ancestry(run: Run, id: int) -> Ancestry:
     )
 
 
-def kinds_of(run: Run, id: int) -> dict[GeneId, type[IdGene]]:
+def kinds_of(run: Run, id: int) -> dict[GeneId, type[NamedGene]]:
     """What each gene is that anybody of the line had; raises StoreError where a gene id names two kinds of gene."""
     line = _line(run, id)
     return _kinds(line, [named(genome_of_individual(individual)) for individual in line])
 
 
-def _kinds(line: Sequence[Individual], states: Sequence[NamedGenes]) -> dict[GeneId, type[IdGene]]:
-    found: dict[GeneId, type[IdGene]] = {}
+def _kinds(line: Sequence[Individual], states: Sequence[NamedGenes]) -> dict[GeneId, type[NamedGene]]:
+    found: dict[GeneId, type[NamedGene]] = {}
     for individual, state in zip(line, states, strict=True):
         for gene, kind in state.kinds.items():
             if found.setdefault(gene, kind) is not kind:
@@ -125,7 +135,7 @@ def _line(run: Run, id: int) -> list[Individual]:
 
 
 def _is(made: NamedGenes, wanted: NamedGenes) -> bool:
-    made.genome = wanted.genome  # but for sheets and readout, which edits make, a line has one genome
+    made.genome = wanted.genome  # edits make all of it but what no gene says
     try:
         return made.fields == wanted.fields and genome_of(made) == genome_of(wanted)
     except GenomeError:  # in another order, a motif may read a sheet behind its own

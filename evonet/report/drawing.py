@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-from evonet.genome.genes import Gene, Genome, MotifGene, ReadoutGene, SheetGene
+from evonet.genome.genes import Gene, Genome, MotifGene, ReadoutGene, SaccadeForm, SaccadeGene, SheetGene
 from evonet.genome.taps import select_taps
 from evonet.package import Package
 from evonet.plan import expand
@@ -23,6 +23,9 @@ _SYMMETRIES = {
     "orbit4": "orbit4 (one kernel turned to 4 channels)",
     "orbit8": "orbit8 (one kernel turned and flipped to 8 channels)",
 }
+
+
+_FORMS: dict[SaccadeForm, str] = {"set": "as a set", "conv": "put back on the grid"}
 
 
 def draw_motif(gene: MotifGene) -> list[str]:
@@ -62,6 +65,8 @@ def draw_genome(genome: Genome) -> list[str]:
             lines.append(f"  motif{_id(motif)} from {_source(motif, index)}: {describe_motif(motif)}")
             lines += [f"    {row}" for row in draw_motif(motif)]
     lines.append(f"readout{_id(genome.readout)}: {describe_readout(genome.readout)}")
+    if genome.saccade is not None:
+        lines.append(f"saccade: {describe_saccade(genome.saccade)}")
     return lines
 
 
@@ -123,6 +128,25 @@ def describe_readout(gene: ReadoutGene) -> str:
     return f"{pooling} over {gene.grid}x{gene.grid} cells, {gene.kind}"
 
 
+def describe_saccade(gene: SaccadeGene) -> str:
+    """Where is looked at, by what, and what becomes of it."""
+    sheets = "the first sheet" if gene.depth == 1 else f"the first {gene.depth} sheets"
+    cells = f"cells of {gene.cell}x{gene.cell} pixels"
+    if gene.route == "every":
+        return f"{sheets} in all {cells}, {_FORMS[gene.form]}"
+    budgets = " + ".join(map(str, gene.budgets[: max(k for k, n in enumerate(gene.budgets, 1) if n)]))
+    words = [
+        f"{sheets} in the best {budgets} {cells}" if gene.route == "budget" else f"{sheets} in up to {budgets} {cells}",
+        f"by a glance at means of {gene.downsampling}x{gene.downsampling} through {gene.glance} channels",
+        f"{gene.fixations} fixations" if gene.fixations else "",
+        f"until {1 - 2.0**-gene.halting:.6g} sure" if gene.halting else "",
+        _FORMS[gene.form],
+        f"{gene.coordinates} coordinates" if gene.form == "set" else f"others {gene.fill}",
+        "classes out of one kernel" if gene.tie else "",
+    ]
+    return ", ".join(word for word in words if word)
+
+
 def diff(a: Genome, b: Genome) -> list[str]:
     """What differs between the genes of `a` and of `b`, homologous ones (same id) side by side; [] if nothing does."""
     left, right = dict(_genes(a)), dict(_genes(b))
@@ -137,7 +161,7 @@ def diff(a: Genome, b: Genome) -> list[str]:
     return lines
 
 
-Placed = tuple[str, SheetGene | MotifGene | ReadoutGene]  # where, and the gene
+Placed = tuple[str, SheetGene | MotifGene | ReadoutGene | SaccadeGene]  # where, and the gene
 
 
 def _genes(genome: Genome) -> Iterator[tuple[object, Placed]]:
@@ -149,16 +173,20 @@ def _genes(genome: Genome) -> Iterator[tuple[object, Placed]]:
             inner = f"{place} motif {ordinal}"
             yield ("motif", motif.id or inner), (inner, motif)
     yield ("readout", genome.readout.id or "readout"), ("readout", genome.readout)
+    if genome.saccade is not None:
+        yield "saccade", ("saccade", genome.saccade)
 
 
 def _name(placed: Placed) -> str:
-    id = placed[1].id
+    id = None if isinstance(placed[1], SaccadeGene) else placed[1].id
     return f"{placed[0]} (gene {id[0]}:{id[1]})" if id else placed[0]
 
 
 def _describe(gene: Gene) -> str:
     if isinstance(gene, SheetGene):
         return describe_sheet(gene)
+    if isinstance(gene, SaccadeGene):
+        return describe_saccade(gene)
     return describe_motif(gene) if isinstance(gene, MotifGene) else describe_readout(_readout(gene))
 
 

@@ -1,6 +1,6 @@
 """A genome's meaning for one input shape as text: its sheets with their taps, distances, costs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -11,8 +11,8 @@ from evonet.plan.costs import application_macs, connections
 from evonet.plan.cutting import ordered
 from evonet.plan.lowering import ConvPart, Part, RegionPart, choose, cost
 from evonet.plan.timing import CostTable
-from evonet.plan.types import Tying
-from evonet.report.drawing import describe_motif, describe_readout, describe_sheet, draw_taps
+from evonet.plan.types import SaccadePlan, Tying
+from evonet.report.drawing import describe_motif, describe_readout, describe_saccade, describe_sheet, draw_taps
 
 LONG = 3  # functionally long is what lies beyond this distance (DESIGN section 2)
 _BINS = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 7), (8, 15), (16, 2**16))
@@ -38,7 +38,22 @@ def draw_plan(genome: Genome, plan: Plan) -> list[str]:
     grid = plan.readout.grid
     smaller = f" ({_size(grid)} here)" if grid != (genome.readout.grid,) * 2 else ""
     lines.append(f"readout: {describe_readout(genome.readout)}{smaller}; {plan.classes} classes")
+    if genome.saccade is not None and plan.saccade is not None:
+        lines.append(f"saccade: {describe_saccade(genome.saccade)}; {_size(plan.saccade.grid)} cells")
+        lines += [f"  {line}" for line in _looks(plan, plan.saccade)]
     return lines
+
+
+def _looks(plan: Plan, at: SaccadePlan) -> Iterator[str]:
+    """What each class computes where, and the sheets that no gene but the saccade's says."""
+    for kind, eye in enumerate(at.eyes, start=1):
+        source, last = (eye.sheets[0].incoming[0].stages[0].source, eye.sheets[-1].shape)
+        yield f"class {kind}: {eye.count} cells, each of {_size(source)} to {_size(last)}, {eye.costs.macs:,} MACs"
+    if at.glance:
+        yield f"the view of the glance: {_size(at.view)}"
+    for k in (*at.glance, at.cheap, at.query):
+        if k is not None:
+            yield f"{plan.sheets[k].name}: {_size(plan.sheets[k].shape)}"
 
 
 def distances(plan: Plan) -> Table:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from strategies import genomes
+from strategies import genomes, saccade_genomes
 
 from evonet.compression.scales import equalised, free
 from evonet.errors import GenomeError
@@ -23,8 +23,8 @@ def uneven(plan, seed: int) -> list[torch.Tensor]:
     ]
 
 
-@given(genomes(channels=6), st.integers(0, 2**16))
-@settings(deadline=None, max_examples=30)
+@given(genomes(channels=6) | saccade_genomes(), st.integers(0, 2**16))
+@settings(deadline=None, max_examples=60)
 def test_no_logit_changes(genome, seed):
     try:
         plan = expand(genome, input=(1, 9, 9), classes=10)
@@ -74,3 +74,13 @@ def test_a_motif_at_the_side_keeps_its_share():
     network, x = build(plan), torch.rand(1, 1, 8, 8)
     with torch.no_grad():
         torch.testing.assert_close(network(x, weights), network(x, equalised(plan, weights)), rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("others", [(), (MotifGene(source=2),)])
+def test_channels_that_come_in_without_weights_cannot_be_scaled(others):
+    mean = SheetGene(channels=4, motifs=(MotifGene(mixing="identity"), *others))
+    plan = expand(Genome(sheets=(SheetGene(), SheetGene(channels=4), mean)), input=(1, 8, 8), classes=3)
+    weights = uneven(plan, 3)
+    network, x = build(plan), torch.rand(1, 1, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x, weights), network(x, equalised(plan, weights)), rtol=1e-3, atol=1e-3)

@@ -1,26 +1,28 @@
 """Genes by name: edits lead from parent to child, and back."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from strategies import genomes
+from strategies import genomes, saccade_genomes
 
 from evonet.errors import GenomeError
-from evonet.genome import Genome, MotifGene, SheetGene
-from evonet.genome.edits import Edit, apply, between, genome_of, named, revert
+from evonet.genome import Genome, MotifGene, SaccadeGene, SheetGene
+from evonet.genome.edits import SACCADE, Edit, apply, between, genome_of, named, revert
 from evonet.genome.ids import stamp
 from evonet.genome.limits import Limits
 from evonet.genome.variation import OPERATORS, vary
 from evonet.seeds import Stream
 
-LIMITS = Limits(sheets=(1, 5), motifs_max=4)
+LIMITS = Limits(sheets=(1, 5), motifs_max=4, saccades=("set", "conv"))
 TWO = stamp(Genome(sheets=(SheetGene(channels=4, activation="tanh"), SheetGene(channels=6, activation="tanh"))), 0)
 STRUCTURE = ("insert_sheet", "delete_sheet", "duplicate_sheet", "add_motif", "remove_motif", "add_self_motif", "tie")
 
 
 @settings(max_examples=40)
-@given(genomes(sheets_max=4))
+@given(genomes(sheets_max=4) | saccade_genomes())
 def test_a_genome_is_its_genes_by_name(genome):
     genome = stamp(genome, 3)
     assert genome_of(named(genome)) == genome
@@ -32,7 +34,7 @@ def test_a_genome_without_ids_has_no_names():
 
 
 @settings(max_examples=40)
-@given(genomes(sheets_max=4), st.integers(0, 999), st.booleans())
+@given(genomes(sheets_max=4) | saccade_genomes(), st.integers(0, 999), st.booleans())
 def test_edits_lead_to_the_child_and_back(genome, n, structural):
     parent = stamp(genome, 0)
     rates = {name: float(name in STRUCTURE) for name in OPERATORS} if structural else {}
@@ -94,3 +96,30 @@ def test_an_edit_names_only_the_fields_that_differ():
     lone = stamp(Genome(sheets=(SheetGene(motifs=(MotifGene(), MotifGene(source=0)), repeats=2),)), 0)
     other = replace(lone, sheets=(replace(lone.sheets[0], repeats=3),))
     assert [e.after for e in between(named(lone), named(other))] == [{"repeats": 3}]
+
+
+def looking(genome, depth, **fields):
+    return replace(genome, saccade=SaccadeGene(depth=depth, form="conv", **fields))
+
+
+def test_an_eye_ends_with_a_sheet_by_name():
+    """A sheet that comes into the eye, and goes, leaves its last sheet where it was."""
+    before, after = looking(with_sheets(1, 2), 2), looking(with_sheets(1, 9, 2), 3)
+    edits = between(named(before), named(after))
+    assert SACCADE not in {edit.gene for edit in edits}
+    assert genome_of(revert(named(after), edits, named(after).kinds)) == before
+    without = revert(named(after), [Edit(gene=(2, 0), action="added", before={}, after={})], named(after).kinds)
+    assert genome_of(without).saccade.depth == 2
+
+
+def test_the_saccade_gene_comes_goes_and_changes():
+    plain = with_sheets(1, 2)
+    versions = [plain, looking(plain, 1), looking(plain, 1, cell=4), plain]
+    actions = []
+    for a, b in pairwise(versions):
+        (edit,) = between(named(a), named(b))
+        actions.append((edit.gene, edit.action))
+        kinds = named(a).kinds | named(b).kinds
+        assert genome_of(apply(named(a), [edit], kinds)) == b
+        assert genome_of(revert(named(b), [edit], kinds)) == a
+    assert actions == [(SACCADE, action) for action in ("added", "changed", "removed")]

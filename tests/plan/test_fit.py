@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from plan_examples import INPUTS, one_motif, plan_or_none
-from strategies import genomes
+from strategies import genomes, saccade_genomes
 
 from evonet.errors import GenomeError
 from evonet.genome.check import check
-from evonet.genome.genes import Genome, MotifGene, SheetGene
+from evonet.genome.genes import Genome, MotifGene, SaccadeGene, SheetGene
 from evonet.plan import expand, fit
 
 
@@ -121,3 +121,31 @@ def test_a_shape_that_reduces_to_nothing_is_refused():
     genome = Genome(sheets=(SheetGene(reduction="max"),) * 4)
     with pytest.raises(GenomeError, match=r"sheets\[2\]\.reduction = 'max' halves a sheet of 1x1 to nothing"):
         fit(genome, input=(1, 4, 4))
+
+
+@given(saccade_genomes(), st.tuples(st.integers(1, 2), st.integers(4, 20), st.integers(4, 20)))
+@settings(max_examples=50, deadline=None)
+def test_a_fitted_gene_looks_at_no_more_than_there_is(genome, shape):
+    found = fitted_or_none(genome, shape)
+    if found is not None:
+        assert fit(found, input=shape) == found
+        assert "saccade.budgets" not in refusal(found, shape)
+        assert "saccade.cell" not in refusal(found, shape) or min(shape[1:]) < 4 * 2 ** len(genome.sheets)
+
+
+@pytest.mark.parametrize(
+    "side, before, after",
+    [
+        (64, {}, {}),
+        (12, {}, {"budgets": (2, 1, 0, 0)}),
+        (8, {}, {"budgets": (1, 0, 0, 0)}),  # one cell
+        (20, {"budgets": (12, 4, 0, 0)}, {"budgets": (5, 4, 0, 0)}),
+        (20, {"fixations": 4, "halting": 2}, {"budgets": (1, 1, 0, 0), "fixations": 4}),
+        (8, {"fixations": 4, "halting": 2}, {"budgets": (1, 0, 0, 0), "fixations": 1}),
+        (10, {"cell": 32, "downsampling": 16}, {"cell": 8, "downsampling": 8}),
+    ],
+)
+def test_budgets_and_cells_are_lowered_to_the_image(side, before, after):
+    gene = replace(SaccadeGene(budgets=(2, 1, 0, 0)), **before)
+    genome = Genome(sheets=(SheetGene(motifs=(MotifGene(), MotifGene(radius=2, taps=25))),), saccade=gene)
+    assert fit(genome, input=(1, side, side)).saccade == replace(gene, **after)

@@ -11,9 +11,9 @@ import msgspec
 from evonet.errors import EvonetError
 from evonet.genome import Genome
 from evonet.genome.code import decode
-from evonet.genome.genes import GeneId, MotifGene, ReadoutGene, SheetGene
+from evonet.genome.genes import GeneId, MotifGene, ReadoutGene, SaccadeGene, SheetGene
 from evonet.genome.ids import with_ids
-from evonet.report.drawing import describe_motif, describe_readout, describe_sheet, kernel_taps
+from evonet.report.drawing import describe_motif, describe_readout, describe_saccade, describe_sheet, kernel_taps
 
 _MOTIF: dict[str, Callable[[MotifGene], bool]] = {
     "long": lambda g: g.long_share > 0,
@@ -49,8 +49,12 @@ _READOUT: dict[str, Callable[[ReadoutGene], bool]] = {
     "direct": lambda g: g.kind == "direct",
     "hadamard": lambda g: g.kind == "hadamard",
 }
+_SACCADE: dict[str, Callable[[SaccadeGene], bool]] = {
+    "saccade": lambda g: True,
+    "fixations": lambda g: g.fixations > 0,
+}
 #: Bit k of a genome's features says that it has FEATURES[k]; known genomes have KNOWN as well.
-FEATURES = (*_MOTIF, *_SHEET, *_READOUT)
+FEATURES = (*_MOTIF, *_SHEET, *_READOUT, *_SACCADE)
 KNOWN = 1 << len(FEATURES)
 
 
@@ -65,6 +69,7 @@ def features(code: bytes) -> int:
     has = [any(map(test, motifs)) for test in _MOTIF.values()]
     has += [any(map(test, genome.sheets)) for test in _SHEET.values()]
     has += [test(genome.readout) for test in _READOUT.values()]
+    has += [genome.saccade is not None and test(genome.saccade) for test in _SACCADE.values()]
     return KNOWN | sum(bit << place for place, bit in enumerate(has))
 
 
@@ -86,13 +91,16 @@ def _gene_rows(genome: Genome) -> Iterator[dict[str, Any]]:
             taps = [axis for tap in kernel_taps(motif) for axis in tap]
             yield {**row, "from": _source(motif, index), "taps": taps, "radius": motif.radius}
     yield _row("readout", "readout", genome.readout, describe_readout(genome.readout))
+    if genome.saccade is not None:
+        yield _row("saccade", "saccade", genome.saccade, describe_saccade(genome.saccade))
 
 
-def _row(place: str, kind: str, gene: SheetGene | MotifGene | ReadoutGene, text: str) -> dict[str, Any]:
+def _row(place: str, kind: str, gene: SheetGene | MotifGene | ReadoutGene | SaccadeGene, text: str) -> dict[str, Any]:
     plain = type(gene)()
     names = (name for name in gene.__struct_fields__ if name not in ("id", "motifs"))
     changed = {name: getattr(gene, name) for name in names if getattr(gene, name) != getattr(plain, name)}
-    return {"place": place, "id": gene.id, "kind": kind, "fields": changed, "text": text}
+    id = None if isinstance(gene, SaccadeGene) else gene.id
+    return {"place": place, "id": id, "kind": kind, "fields": changed, "text": text}
 
 
 def _source(gene: MotifGene, index: int) -> str:
