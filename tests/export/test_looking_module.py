@@ -12,9 +12,12 @@ from test_module import computed, loaded, random_weights, written
 
 from evonet.errors import ExportError, GenomeError
 from evonet.export import export
+from evonet.export.looking_text import CHOOSE
 from evonet.export.module import write_dense, write_module
 from evonet.genome import Genome, MotifGene, ReadoutGene, SaccadeGene, SheetGene
 from evonet.network import build
+from evonet.network.choosing import choose
+from evonet.network.choosing import weights as weights_of
 from evonet.plan import expand
 from evonet.plan.masks import mask
 
@@ -68,6 +71,37 @@ def test_a_cut_network_is_exported_as_it_is(genome):
     torch.testing.assert_close(computed(module, images), logits, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "both"])
+@pytest.mark.parametrize("later", [(), MEMORY[:1]], ids=["the set", "a sheet"])
+def test_without_a_self_motif_the_mean_and_the_greatest_of_all_fixations_are_read(later, pooling):
+    saccade = replace(PATH.saccade, halting=0)
+    genome = Genome(sheets=(*EYE, *later), readout=ReadoutGene(pooling=pooling), saccade=saccade)
+    module, images, logits = written(expand(genome, input=(1, 24, 20), classes=10))
+    torch.testing.assert_close(computed(module, images), logits, rtol=1e-5, atol=1e-5)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_the_written_choice_is_that_of_the_network(data):
+    """Of logits with many equal ones."""
+    images, classes, cells = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(6, 9)))
+    some = st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0])
+    size = images * classes * cells
+    scores = torch.tensor(data.draw(st.lists(some, min_size=size, max_size=size))).view(images, classes, cells)
+    budgets = tuple(data.draw(st.lists(st.integers(0, 1), min_size=classes - 1, max_size=classes - 1)))
+    budgets = (*budgets, data.draw(st.integers(1, 2)))
+    taken = torch.zeros(images, cells, dtype=torch.bool)
+    taken[:, data.draw(st.lists(st.integers(0, cells - 1), max_size=2))] = True
+    threshold = data.draw(st.booleans())
+    names: dict = {"torch": torch, "Tensor": torch.Tensor}
+    exec(CHOOSE, names)  # noqa: S102 - the code under test
+    image, cell, kind = names["choose"](scores, budgets, threshold, taken)
+    choice = choose(scores, budgets, threshold=threshold, taken=taken)
+    assert (image.tolist(), cell.tolist()) == (choice.image.tolist(), choice.cell.tolist())
+    assert (kind + 1).tolist() == choice.kind.tolist()
+    torch.testing.assert_close(names["shares"](scores, image, cell, kind), weights_of(choice, scores))
+
+
 def test_images_halt_one_by_one():
     """Some stop at once and others go on: what the others answer must not depend on it."""
     plan = expand(PATH, input=(1, 24, 24), classes=10)
@@ -118,6 +152,7 @@ def test_a_motif_of_several_classes_is_one_parameter():
     module, *_ = written(expand(SET, input=(1, 24, 24), classes=10))
     names = [name for name in module.tensors if name.startswith("sheet1")]
     assert names == ["sheet1_bias", "sheet1_motif0_taps"]
+    assert all(module.source.count(f"self.{name} = ") == 1 for name in names)
     assert "  # 9 taps; used 2 times" in module.source
 
 
