@@ -75,7 +75,7 @@ class Measures(Record, frozen=True, kw_only=True):
     long_share: float  # functional: share of |weight| at Chebyshev distance > 3, in [0, 1]
     seen: int
     train_images: int  # N of the score
-    corrupted_loss: float | None = None  # as `loss`, mean of the validation images under each training corruption
+    corrupted_loss: float | None = None  # as `loss`, some validation images under each training corruption
     corrupted_accuracy: float | None = None  # as `accuracy`, likewise
     milliseconds: float | None = None  # that the cost table predicts for a forward pass of one image
 

@@ -1,5 +1,6 @@
 """Run configurations: files, overrides, resolved paths, sections that must fit each other."""
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -141,6 +142,22 @@ def test_a_stored_configuration_of_another_evonet_can_be_looked_at():
     assert known == RunConfig(search=SearchSettings(population=7, survival="newest"))
     with pytest.raises(ConfigError, match=r"search\.population"):
         parse_config(text.replace("population = 7", 'population = "many"'), "stored", known_only=True)
+
+
+def test_evaluations_that_ask_for_nothing_have_the_keys_of_before_one_could() -> None:
+    encoded = msgspec.msgpack.encode(evaluation_settings(RunConfig()))
+    before = "ed2ec2a10c93d22b3e436755395d12a63c030134376110b03abe3278c027d3b2"
+    assert hashlib.sha256(encoded).hexdigest() == before
+    for asked in ("score.corrupted=0.5", 'score.record=["corrupted"]'):
+        settings = evaluation_settings(overridden(RunConfig(), [asked]))
+        assert settings.extras == ("corrupted",)
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(settings), type=EvaluationSettings) == settings
+
+
+@pytest.mark.parametrize("wrong", ["corrupted=2.0", 'record=["seconds"]', 'objectives=["choice_loss"]'])
+def test_requests_that_nobody_can_answer_are_refused(wrong: str) -> None:
+    with pytest.raises(ConfigError, match=rf"score.*{wrong.split('=')[0]}"):
+        overridden(RunConfig(), [f"score.{wrong}"])
 
 
 def test_evaluations_that_say_nothing_of_saccades_have_the_keys_of_before_there_were_any() -> None:

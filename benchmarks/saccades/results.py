@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -58,6 +59,11 @@ def _row(task: str, model: str, group: Sequence[Record]) -> Row:
 
     best = min(sorted(by_rate), key=error)
     return Row(task, model, best, len(group), tuple(by_rate[best][seed] for seed in sorted(by_rate[best])))
+
+
+def shown(text: str) -> str:
+    """`saccade:SOMEWHERE/NAME.toml:SELECTOR` as tables have it: NAME, SELECTOR."""
+    return re.sub(r"saccade:(?:[^:\s]*/)?([^/:\s]+)\.toml:([\w@~-]+)", r"\1, \2", text)
 
 
 def side_of(task: str) -> int:

@@ -11,7 +11,7 @@ from evaluating import SIDES
 from glance import LOOKS
 from jobs import finished, lines
 from predictions import DATE, MACS, SPEEDUP, WORDS
-from results import Point, Row, closed_gap, error_at, frontier, is_dense, is_mixed, rows, side_of
+from results import Point, Row, closed_gap, error_at, frontier, is_dense, is_mixed, rows, shown, side_of
 from verdicts import verdicts
 
 from evonet.twins import estimate
@@ -39,7 +39,7 @@ def report(out: Path) -> None:
     wiring_table(out)
     print("## Verdicts\n")
     for verdict in verdicts(out, found):
-        print(f"- **{verdict.subject}**: {verdict.answer}. {verdict.why}")
+        print(f"- **{verdict.subject}**: {verdict.answer}. {shown(verdict.why)}")
 
 
 def predicted() -> None:
@@ -60,7 +60,7 @@ def errors(task: str, found: Sequence[Row]) -> None:
     print(f"## {task}\n\n| model | MACs | weights | seeds | trainings | rate | validation % | test % ± 95 % |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for row in found:
-        name = f"**{row.model}**" if row.model in front else row.model
+        name = f"**{shown(row.model)}**" if row.model in front else shown(row.model)
         print(
             f"| {name} | {row.macs:,} | {row.records[0]['parameters']:,} | {len(row.records)} | {row.trials} | "
             f"{row.lr:g} | {100 * row.mean('validation'):.2f} | {percent(row.values('test'))} |"
@@ -109,7 +109,7 @@ def controls(found: Sequence[Row]) -> None:
             gap = closed_gap(ends[0], row.mean(), ends[1]) if len(ends) == 2 else None
             dense = error_at(front, row.macs)
             print(
-                f"| {task} | {genome} | {row.macs:,} | {selector} | {percent(row.values('test'))} | "
+                f"| {task} | {Path(genome).stem} | {row.macs:,} | {selector} | {percent(row.values('test'))} | "
                 f"{'-' if gap is None else f'{gap:.2f}'} | {'-' if dense is None else f'{100 * dense:.2f}'} |"
             )
     print()
@@ -127,7 +127,7 @@ def sizes(out: Path, found: Sequence[Row]) -> None:
             some = [measured[r["name"], side] for r in row.records if (r["name"], side) in measured]
             cells.append(f"{percent([s['error'] for s in some])} ({some[0]['macs'] / 1e6:.1f})" if some else "-")
         if set(cells) != {"-"}:
-            print(f"| {row.model} | {side_of(row.task)} | " + " | ".join(cells) + " |")
+            print(f"| {shown(row.model)} | {side_of(row.task)} | " + " | ".join(cells) + " |")
     print()
 
 
@@ -143,7 +143,7 @@ def corruptions(out: Path, found: Sequence[Row]) -> None:
         if all(by_name.values()):
             each = " | ".join(f"{100 * mean(values):.1f}" for values in by_name.values())
             overall = mean(mean(values) for values in by_name.values())
-            print(f"| {row.model} | {row.macs:,} | {100 * overall:.2f} | {each} |")
+            print(f"| {shown(row.model)} | {row.macs:,} | {100 * overall:.2f} | {each} |")
     print()
 
 
@@ -159,7 +159,7 @@ def times(out: Path) -> None:
     for task, model in sorted(macs, key=lambda pair: (side_of(pair[0]), macs[pair])):
         cells = [found.get((task, model, *column)) for column in columns]
         figures = " | ".join("-" if value is None else f"{value:.3f}" for value in cells)
-        print(f"| {task} | {model} | {macs[task, model]:,} | {figures} |")
+        print(f"| {task} | {shown(model)} | {macs[task, model]:,} | {figures} |")
     print()
 
 

@@ -19,6 +19,7 @@ from evonet.training.quality import quality, robustness
 if TYPE_CHECKING:
     from evonet.evaluation.evaluate import Evaluator
 
+CORRUPTED = 1000  # validation images at most that are measured under each training corruption, evenly spaced
 FAR = 3  # Chebyshev distance beyond which a weight counts as long-range
 
 
@@ -52,7 +53,7 @@ def measure(evaluator: Evaluator, job: Job, package: bytes, plan: Plan, codes: C
 def _asked(extra: Extra, evaluator: Evaluator, network: Network) -> Iterator[tuple[str, float]]:
     """The fields of `Measures` that are filled on request."""
     if extra == "corrupted":
-        yield from zip(EXTRAS[extra], robustness(network, evaluator.validation), strict=True)
+        yield from zip(EXTRAS[extra], robustness(network, evaluator.validation.sample(CORRUPTED)), strict=True)
     else:
         yield "milliseconds", forward_milliseconds(network.plan, evaluator.settings.costs)
 

@@ -52,7 +52,7 @@ def sampled(
     if uniforms.shape != (len(logits), draws):
         raise ValueError(f"uniforms of shape {tuple(uniforms.shape)}, expected {(len(logits), draws)} (images, draws)")
     log_a = finite(logits).flatten(1).log_softmax(1)
-    drawn = _inverted(log_a.detach(), uniforms)
+    drawn = inverted(log_a.detach(), uniforms)
     f = _features(features_at, drawn, logits.shape[2])
     told = f.detach()
     if leave_one_out:
@@ -141,10 +141,10 @@ def fixate(logits: Tensor, noise: Tensor | None = None, visited: Tensor | None =
 def reinforce(log_probability: Tensor, reward: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor]:
     """(policy loss, baseline loss) of T fixations: their gradients estimate that of -E[reward], and fit the baseline.
 
-    log_probability (B, T) of the fixations made, reward (B,) of the whole sequence, baseline (B, T): the reward that
-    was expected before each fixation was drawn. The policy loss is a mean over images of sums over fixations, the other
-    one a mean over both (Williams 1992; Mnih et al. 2014, RAM). Unbiased as long as the baseline of a fixation depends
-    on nothing that comes after it, the fixation itself included.
+    log_probability (B, T) of the fixations made; reward (B,) of the whole sequence, or (B, T) what came after each;
+    baseline (B, T): the reward that was expected before each fixation was drawn. The policy loss is a mean over images
+    of sums over fixations, the other one a mean over both (Williams 1992; Mnih et al. 2014, RAM). Unbiased as long as
+    the baseline of a fixation depends on nothing that comes after it, the fixation itself included.
 
     Reward and advantage are detached: through the policy loss only the log-probabilities get a gradient, through the
     other one only the baseline. Compute the baseline from a detached state, and train what answers by its own loss.
@@ -152,12 +152,13 @@ def reinforce(log_probability: Tensor, reward: Tensor, baseline: Tensor) -> tupl
     Raises:
         ValueError: shapes that do not agree.
     """
-    if log_probability.shape != baseline.shape or reward.shape != log_probability.shape[:1]:
+    whole = reward.shape == log_probability.shape[:1]
+    if log_probability.shape != baseline.shape or not (whole or reward.shape == baseline.shape):
         raise ValueError(
             f"log_probability, reward and baseline of shapes {tuple(log_probability.shape)}, {tuple(reward.shape)} and "
-            f"{tuple(baseline.shape)}, expected (B, T), (B,) and (B, T)"
+            f"{tuple(baseline.shape)}, expected (B, T), (B,) or (B, T), and (B, T)"
         )
-    came = reward.detach()[:, None].expand_as(baseline)
+    came = reward.detach()[:, None].expand_as(baseline) if whole else reward.detach()
     advantage = came - baseline.detach()
     return -(log_probability * advantage).sum(1).mean(), F.mse_loss(baseline, came)
 
@@ -173,7 +174,7 @@ def _mean(f: Tensor, share: Tensor) -> Tensor:
     return (share * f).sum(1, keepdim=True) / total.where(total > 0, 1)
 
 
-def _inverted(log_a: Tensor, uniforms: Tensor) -> Tensor:
+def inverted(log_a: Tensor, uniforms: Tensor) -> Tensor:
     """(B, draws) flat indices of (class, cell): the first whose cumulative probability is above the uniform."""
     total = log_a.double().exp().cumsum(1)
     marks = uniforms.to(total) * total[:, -1:]

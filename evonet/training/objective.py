@@ -11,7 +11,7 @@ from torch import Tensor
 from evonet import seeds
 from evonet.network import Network
 from evonet.network.choosing import gumbel
-from evonet.network.estimators import straight_through
+from evonet.network.estimators import reinforce, straight_through
 from evonet.network.looking import Looked, Pick
 from evonet.network.saccade import with_none
 from evonet.plan.types import SaccadePlan
@@ -155,11 +155,8 @@ class Objective:
         """
         reward = -each  # (batch, fixations)
         later = reward.flip(1).cumsum(1).flip(1) / reward.shape[1]
-        n = len(later)
-        others = (later.sum(0, keepdim=True) - later) / max(1, n - 1)
-        advantage = later - others
-        terms = [log_p * advantage[images, time] for time, (images, log_p) in enumerate(pick.kept)]
-        return -torch.stack([term.mean() for term in terms]).sum()
+        others = (later.sum(0, keepdim=True) - later) / max(1, len(later) - 1)
+        return reinforce(torch.stack(pick.kept, dim=1), later, others)[0]
 
 
 def _each(looked: Looked, labels: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from evonet import seeds
 from evonet.network.choosing import Choice, choose, finite, gumbel, uniform, weights
+from evonet.network.estimators import inverted
 from evonet.network.looking import Picked, Question
 
 
@@ -48,7 +49,7 @@ class Sampled:
             known = known.masked_fill(question.taken[:, None], -torch.inf)
         log_a = known.flatten(1).log_softmax(1)
         marks = uniform((len(logits), draws), seeds.key(self.key, question.time), logits.device)
-        drawn = _inverted(log_a.detach(), marks)
+        drawn = inverted(log_a.detach(), marks)
         learn = log_a.gather(1, drawn)
         learn = learn - learn.detach()
         if draws > 1:  # what the other draws have in common adds no variance
@@ -70,14 +71,13 @@ class Scored:
     def __init__(self, key: int, scale: float) -> None:
         self.noisy = Noisy(key, scale)
         self.scale = scale
-        self.kept: list[tuple[Tensor, Tensor]] = []  # (images, log-probability) of every fixation
+        self.kept: list[Tensor] = []  # log-probabilities of every fixation, (images,)
 
     def __call__(self, question: Question) -> Picked:
         choice = self.noisy.choice(question)
-        counted = torch.zeros(len(question.logits), device=choice.image.device).index_add(
-            0, choice.image, torch.ones_like(choice.log_weight.detach())
-        )
-        self.kept.append((question.images, self._log_probability(choice, question)))
+        ones = torch.ones_like(choice.log_weight.detach())
+        counted = ones.new_zeros(len(question.logits)).index_add(0, choice.image, ones)
+        self.kept.append(self._log_probability(choice, question))
         return Picked(choice, 1 / counted[choice.image])
 
     def _log_probability(self, choice: Choice, question: Question) -> Tensor:
@@ -101,9 +101,3 @@ def _noise(question: Question, key: int, scale: float) -> Tensor | None:
         return None
     logits = question.logits
     return scale * gumbel(logits.shape, seeds.key(key, question.time), logits.device)
-
-
-def _inverted(log_a: Tensor, uniforms: Tensor) -> Tensor:
-    total = log_a.double().exp().cumsum(1)
-    last = (total < total[:, -1:]).sum(1, keepdim=True)
-    return torch.minimum(torch.searchsorted(total, uniforms.to(total) * total[:, -1:], right=True), last)

@@ -154,7 +154,7 @@ def test_the_report_and_the_picture_hold_every_model(tmp_path, capsys):
     report(tmp_path)
     printed = capsys.readouterr().out
     assert "| **pool4** | 10,000,000 | 1,000 | 3 | 3 | 0.002 | 2.20 | 2.20 ± 0.25 |" in printed
-    assert "| clutter:256 | g.toml | 10,000,000 | learned | 10.00 | 0.83 | 2.20 |" in printed
+    assert "| clutter:256 | g | 10,000,000 | learned | 10.00 | 0.83 | 2.20 |" in printed
     assert "Predictions of 2026-11-27" in printed
     draw(tmp_path, tmp_path / "error.png")
     assert (tmp_path / "error.png").stat().st_size > 10_000

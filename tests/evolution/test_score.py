@@ -12,6 +12,7 @@ from evonet.evolution.score import WORST, is_finite, objectives
 
 LOSSES = st.floats(0, 20)
 BYTES = st.integers(1, 10**6)
+CORRUPTED = {"corrupted_loss": 2.0, "corrupted_accuracy": 0.6}
 
 
 @pytest.mark.parametrize(
@@ -24,10 +25,14 @@ BYTES = st.integers(1, 10**6)
         (ScoreSettings(kind="bound", bound=500), -0.5),
         (ScoreSettings(kind="bound", bound=400), -33.25),
         (ScoreSettings(kind="pareto"), -0.5),
+        (ScoreSettings(corrupted=0.25), -(8 * 500 + 1000 * 0.875)),
+        (ScoreSettings(kind="weighted", corrupted=0.25), 82.5 - 5.0),
+        (ScoreSettings(kind="bound", bound=500, corrupted=1.0), -2.0),
+        (ScoreSettings(kind="pareto", corrupted=0.5), -1.25),
     ],
 )
 def test_hand_numbers(settings, expected):
-    assert score(measures(), settings) == pytest.approx(expected, rel=1e-12)
+    assert score(measures(**CORRUPTED), settings) == pytest.approx(expected, rel=1e-12)
 
 
 @given(LOSSES, LOSSES, BYTES, BYTES)
@@ -54,12 +59,37 @@ def test_choice_takes_the_place_of_validation_where_it_was_measured():
     seen = measures(choice_loss=0.25, choice_accuracy=0.95)
     assert choice_score(seen, settings) == -(8 * 500 + 1000 * 0.25)
     assert choice_score(seen, ScoreSettings(kind="weighted")) == pytest.approx(95.0 - 5.0)
+    seen = measures(choice_loss=0.25, choice_accuracy=0.95, **CORRUPTED)
+    assert choice_score(seen, ScoreSettings(corrupted=0.5)) == -(8 * 500 + 1000 * 1.125)
 
 
 def test_objectives_are_greater_is_better():
     settings = ScoreSettings(kind="pareto", objectives=("accuracy", "bytes", "seen"))
     assert objectives(measures(), settings) == (0.9, -500.0, -100.0)
     assert objectives(measures(), ScoreSettings()) == (score(measures(), ScoreSettings()),)
+    settings = ScoreSettings(kind="pareto", objectives=("corrupted_accuracy", "corrupted_loss", "milliseconds"))
+    assert objectives(measures(**CORRUPTED, milliseconds=0.5), settings) == (0.6, -2.0, -0.5)
+
+
+def test_what_was_not_measured_is_no_number():
+    for settings in (ScoreSettings(corrupted=0.5), ScoreSettings(kind="pareto", objectives=("corrupted_loss",))):
+        with pytest.raises(ValueError, match="corrupted_loss was not measured, expected a number"):
+            objectives(measures(), settings)
+
+
+@pytest.mark.parametrize(
+    "settings, extras",
+    [
+        (ScoreSettings(), ()),
+        (ScoreSettings(corrupted=0.1), ("corrupted",)),
+        (ScoreSettings(objectives=("milliseconds",)), ()),  # of another kind
+        (ScoreSettings(kind="pareto", objectives=("loss", "milliseconds")), ("milliseconds",)),
+        (ScoreSettings(kind="pareto", objectives=("corrupted_accuracy",)), ("corrupted",)),
+        (ScoreSettings(record=("milliseconds", "corrupted"), corrupted=1), ("corrupted", "milliseconds")),
+    ],
+)
+def test_a_score_asks_for_what_it_sees(settings, extras):
+    assert settings.extras == extras
 
 
 @pytest.mark.parametrize(

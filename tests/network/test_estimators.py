@@ -257,6 +257,7 @@ class Walk:
         draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64)  # noqa: E731
         self.glance, self.memory = draw(1, cells).requires_grad_(), draw(cells, cells).requires_grad_()
         self.rewards, self.baselines = draw(cells, cells), draw(1 + cells)
+        self.early = torch.zeros(cells, dtype=torch.float64)  # what the first fixation brings at once
 
     def losses(self, first: int, second: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(policy loss, baseline loss, probability, baseline), of the sequence that noise forces."""
@@ -269,20 +270,30 @@ class Walk:
         assert (int(cell), int(then)) == (first, second)
         log_probability = torch.stack((here, there), dim=1)
         baseline = self.baselines[[0, 1 + first]][None].requires_grad_()
-        policy, fit = reinforce(log_probability, self.rewards[first, [second]], baseline)
+        reward = self.rewards[first, [second]]
+        if self.early.any():
+            reward = torch.stack((self.early[[first]] + reward, reward), dim=1)
+        policy, fit = reinforce(log_probability, reward, baseline)
         return policy, fit, log_probability.sum().exp(), baseline
 
 
+@pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize("cells", [2, 3])
-def test_reinforce_is_unbiased_over_all_sequences(cells):
+def test_reinforce_is_unbiased_over_all_sequences(cells, early):
+    """Of the reward at the end, and of what comes after each fixation."""
     walk = Walk(cells)
+    if early:
+        walk.early = torch.linspace(-1, 2, cells, dtype=torch.float64)
     parameters = (walk.glance, walk.memory)
     worth, estimate, whole = torch.zeros(()), [torch.zeros(()), torch.zeros(())], 0.0
     for first, second in permutations(range(cells), 2):
         policy, _, probability, _ = walk.losses(first, second)
         found = torch.autograd.grad(policy, parameters, retain_graph=True)
         estimate = [a + float(probability.detach()) * b for a, b in zip(estimate, found, strict=True)]
-        worth, whole = worth + probability * walk.rewards[first, second], whole + float(probability.detach())
+        worth, whole = (
+            worth + probability * (walk.early[first] + walk.rewards[first, second]),
+            whole + float(probability.detach()),
+        )
     assert whole == pytest.approx(1)
     exact = torch.autograd.grad(-worth, parameters)
     for mine, theirs in zip(estimate, exact, strict=True):

@@ -2,21 +2,24 @@
 
 import msgspec
 import pytest
-from hypothesis import given, reject
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from strategies import genomes
+from strategies import genomes, saccade_genomes
 
 from evonet.errors import GenomeError
-from evonet.genome.genes import Genome, MotifGene, SheetGene
+from evonet.genome.genes import Genome, MotifGene, SaccadeGene, SheetGene
 from evonet.plan import Budget, Stage, expand
+from evonet.plan.costs import application_macs
 from evonet.plan.lowering import (
     ConvPart,
     GatherPart,
     LinearPart,
     PlacesPart,
     RegionPart,
+    applications,
     choose,
     cost,
+    forward_milliseconds,
     options,
     predicted,
 )
@@ -115,3 +118,38 @@ def test_a_prediction_counts_every_application():
     table = CostTable()
     again = cost(once.stages[1], choose(once.stages[1]), table)
     assert predicted(thrice, table) == predicted(once, table) + 2 * again
+
+
+@settings(deadline=None)
+@given(genomes() | saccade_genomes(), st.sampled_from([(1, 9, 9), (1, 24, 28)]))
+def test_what_is_applied_is_what_is_counted(genome, shape):
+    """Blocks, positions of a set and rounds of fixations, too: their multiply-adds are the plan's."""
+    try:
+        plan = expand(genome, input=shape, classes=3)
+    except GenomeError:
+        reject()
+    rounds = max(1, plan.saccade.fixations) if plan.saccade else 1
+    readout = 0 if plan.readout.weight is None else rounds * 3 * plan.readout.features
+    applied = sum(calls * each * application_macs(stage) for calls, each, stage in applications(plan))
+    assert applied + readout == plan.costs.macs
+
+
+def test_cells_are_predicted_as_one_batch_for_each_class_and_fixation():
+    table = CostTable()
+    sheets = (SheetGene(), SheetGene(motifs=(MotifGene(radius=0, taps=1), MotifGene())))
+    at = SaccadeGene(depth=2, budgets=(3, 2, 0, 0), fixations=2)
+    plan = expand(Genome(sheets=sheets, saccade=at), input=(1, 64, 64), classes=10)
+    glance = [s for k in plan.saccade.glance for s in plan.sheets[k].incoming[0].stages]
+    query = plan.sheets[plan.saccade.query].incoming[0].stages
+    eyes = [
+        (eye.count, s) for eye in plan.saccade.eyes for sheet in eye.sheets for s in sheet.incoming[0].stages
+    ]  # fmt: skip
+    by_hand = sum(cost(s, choose(s, table), table) for s in (*glance, *query))
+    by_hand += 2 * sum(cost(s, choose(s, table), table, batch=128 * count) for count, s in eyes)
+    assert predicted(plan, table) == by_hand
+
+
+def test_a_forward_pass_is_a_third_of_a_step():
+    plan, table = expand(Genome(sheets=(SheetGene(),)), input=(1, 8, 8), classes=2), CostTable()
+    assert forward_milliseconds(plan, table) == predicted(plan, table, batch=1) // 3 / 1e6
+    assert 1 < forward_milliseconds(plan, table, batch=64) / forward_milliseconds(plan, table) < 64

@@ -16,7 +16,7 @@ from evonet.store import RunWriter, open_run
 
 MEASURES = Measures(
     bytes=5, loss=1.0, accuracy=0.5, weights=1, nonzero=1, macs=1, connections=1, sheets=1, taps=1, long_share=0.0,
-    seen=1, train_images=900,
+    seen=1, train_images=900, corrupted_loss=3.0, corrupted_accuracy=0.125,
 )  # fmt: skip
 SETTINGS = [
     ScoreSettings(),
@@ -24,6 +24,9 @@ SETTINGS = [
     ScoreSettings(kind="weighted", size_price=0.3),
     ScoreSettings(kind="bound", bound=100),
     ScoreSettings(kind="pareto"),
+    ScoreSettings(corrupted=0.3),
+    ScoreSettings(kind="weighted", corrupted=0.3),
+    ScoreSettings(kind="bound", bound=100, corrupted=1.0),
 ]
 LOSS = st.floats(0, 60)
 QUALITY = st.tuples(st.integers(1, 200), LOSS, st.floats(0, 1), st.none() | LOSS)
@@ -38,9 +41,10 @@ def test_a_score_in_sql_is_the_score(quality, scoring):
     )
     with sqlite3.connect(":memory:") as db:
         db.execute(
-            "CREATE TABLE e (bytes, loss REAL, accuracy REAL, choice_loss REAL, choice_accuracy REAL, train_images)"
+            "CREATE TABLE e (bytes, loss REAL, accuracy REAL, choice_loss REAL, choice_accuracy REAL, train_images, "
+            "corrupted_loss REAL, corrupted_accuracy REAL)"
         )
-        db.execute("INSERT INTO e VALUES (?, ?, ?, ?, 0.25, 900)", (size, loss, accuracy, choice))
+        db.execute("INSERT INTO e VALUES (?, ?, ?, ?, 0.25, 900, 3.0, 0.125)", (size, loss, accuracy, choice))
         split = {"loss": "choice_loss", "accuracy": "choice_accuracy"}
         found = db.execute(f"SELECT {score_sql(scoring)}, {score_sql(scoring, **split)} FROM e").fetchone()  # noqa: S608
     assert found[0] == pytest.approx(score(m, scoring), rel=1e-12)
