@@ -40,8 +40,8 @@ def phase(share: float) -> Phase:
     """The phase after `share` in [0, 1] of the training.
 
     Straight through, all cells for 10 %; bounds tighten until 33 % (sin^2 of a quarter turn), and noise fades meanwhile
-    (cos^2); draws and the fading location loss end at 80 %, so that the last fifth trains what is evaluated. The form of the
-    bounds is of Verelst & Tuytelaars 2020, DynConv; in their code they go the other way, from the target to [0, 1].
+    (cos^2); draws and the fading location loss end at 80 %, so that the last fifth trains what is evaluated. The form
+    of the bounds is of Verelst & Tuytelaars 2020, DynConv; in their code they go from the target to [0, 1].
     """
     return Phase(
         every=share < ALL_CELLS,
