@@ -53,7 +53,7 @@ class Saccade(Classifier):
     def loss(self, batch: Batch, at: Moment | None = None) -> Tensor:
         """Of the task; @box: and of the cell with the middle of the box, less and less (`phase`)."""
         now = phase(at.step / at.steps) if at else phase(1.0)
-        pick = self._control(batch.images, batch.boxes) or self._noise(at, noise=now.noise)
+        pick = self._control(batch.images, batch.boxes) or self._noise(at, drawn=now.drawn, noise=now.noise)
         logits, looked = self.network.look(batch.images, pick=pick, halt=False)
         loss = F.cross_entropy(logits, batch.labels)
         if not self.located:
@@ -76,11 +76,11 @@ class Saccade(Classifier):
         scores = SCORES[self.selector](images, boxes, self.at.cell)[:, :rows, :columns]
         return controlled(ranked(scores))
 
-    def _noise(self, at: Moment | None, *, noise: float) -> Pick | None:
-        if at is None or not noise or self.selector == "learned":
+    def _noise(self, at: Moment | None, *, drawn: bool, noise: float) -> Pick | None:
+        if at is None or not drawn or self.selector == "learned":
             return None
         key = seeds.key("saccades", "pick", self.seed, at.step)
-        return Sampled(key) if self.selector == "learned-sampled" else Noisy(key, noise)
+        return Sampled(key) if self.selector == "learned-sampled" else Noisy(key, noise) if noise else None
 
 
 def cell_of(boxes: Tensor, cell: int, grid: tuple[int, int]) -> Tensor:

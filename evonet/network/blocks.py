@@ -1,5 +1,7 @@
 """The eye: its sheets on blocks cut out of images, or everywhere, which is the reference."""
 
+from math import prod
+
 import torch
 import torch.nn.functional as F
 from msgspec.structs import replace
@@ -7,37 +9,74 @@ from torch import Tensor, nn
 
 from evonet.network.sheets import Sheets, Weights
 from evonet.plan.timing import CostTable
-from evonet.plan.types import Eye, Plan, SaccadePlan, SheetPlan
+from evonet.plan.types import INPUT, Eye, Plan, SaccadePlan, SheetPlan
+
+CACHE = 2**22  # bytes of a sheet of some blocks; of 2**18 ... 2**24 the best: half the time of 512 blocks at once
 
 
 class Blocks(nn.Module):
-    """One class of cells, block by block: one dense batch for all cells, whatever images they are of."""
+    """One class of cells, block by block: one dense batch for all cells, whatever images they are of.
 
-    inside: Tensor
+    Without gradients, as many blocks at a time as a cache holds. What a cell reads, and which positions of a block the
+    image and its sheets have, is looked up by its row and by its column.
+    """
+
+    y: Tensor  # (rows of cells, rows of a block) int64: the row of the image that is read
+    x: Tensor  # columns alike
 
     def __init__(self, plan: Plan, saccade: SaccadePlan, eye: Eye, *, costs: CostTable | None = None) -> None:
         super().__init__()
         self.eye, self.saccade = eye, saccade
         self.sheets = Sheets(dict(enumerate(eye.sheets)), costs=costs)
-        for k in range(saccade.depth - 1):
-            for axis, name in enumerate(("rows", "columns")):
-                self.register_buffer(f"{name}{k}", _inside(plan, saccade, eye, k, axis), persistent=False)
+        largest = max(prod(sheet.incoming[0].stages[-1].target) for sheet in eye.sheets)
+        self.piece = max(1, CACHE // (4 * largest))
+        for axis, name in enumerate("yx"):
+            at = _positions(saccade, eye, INPUT, axis).clamp(0, plan.input[axis + 1] - 1)
+            self.register_buffer(name, at, persistent=False)
+        for k in range(INPUT, saccade.depth - 1):
+            size = plan.input[1:] if k == INPUT else plan.sheets[k].shape[1:]
+            rows, columns = (_has(size[axis], _positions(saccade, eye, k, axis)) for axis in (0, 1))
+            self.register_buffer(f"rows{_name(k)}", rows[:, None, :, None], persistent=False)
+            self.register_buffer(f"columns{_name(k)}", columns[:, None, None, :], persistent=False)
 
     def forward(self, x: Tensor, image: Tensor, cell: Tensor, w: Weights) -> Tensor:
         """Of images (batch, channels, height, width) the cells (looks,), flat -> (looks, channels, side, side).
 
         Inner sheets hold zeros outside the image, as a padded convolution of the whole image does, layer for layer.
         """
+        if torch.is_grad_enabled():  # what the gradients need is kept, and fills the memory anyway
+            return self._computed(x, image, cell, w)
+        pieces = zip(torch.split(image, self.piece), torch.split(cell, self.piece), strict=True)
+        return torch.cat([self._computed(x, *some, w) for some in pieces])
+
+    def _computed(self, x: Tensor, image: Tensor, cell: Tensor, w: Weights) -> Tensor:
         row, column = cell // self.saccade.grid[1], cell % self.saccade.grid[1]
-        block = self.eye.sheets[0].incoming[0].stages[0].source
-        at = [n * self.saccade.cell + first for n, first in zip((row, column), self.eye.first[0], strict=True)]
-        h = cut(x, image, at[0], at[1], (block[1], block[2]))
+        h = self._cut(x, image, row, column)
         for k in range(self.saccade.depth):
             h = self.sheets(k, {k - 1: h}, w)
             if k < self.saccade.depth - 1:
-                rows, columns = getattr(self, f"rows{k}")[row], getattr(self, f"columns{k}")[column]
-                h = h * (rows[:, None, :, None] * columns[:, None, None, :]).to(h.dtype)
+                h = h * self._inside(k, row, column, h.dtype)
         return h
+
+    def _cut(self, x: Tensor, image: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        """(looks, channels, rows, columns) of the images, zeros outside.
+
+        Only what is cut out is read: the cost does not grow with the images. Channels are last in memory, one channel
+        too: then the convolution writes them so, and the pooling behind it takes a quarter of the time.
+        """
+        channels, height, width = x.shape[1:]
+        first = image * (channels * height * width)
+        at = first[:, None, None] + self.y[row][:, :, None] * width + self.x[column][:, None, :]
+        planes = torch.arange(channels, device=x.device) * (height * width)
+        flat = at[..., None] + planes
+        seen = x.reshape(-1).index_select(0, flat.flatten()).view(flat.shape).permute(0, 3, 1, 2)
+        return seen * self._inside(INPUT, row, column, x.dtype)
+
+    def _inside(self, sheet: int, row: Tensor, column: Tensor, dtype: torch.dtype) -> Tensor:
+        """(looks, 1, rows, columns): 1 at positions that a sheet, or the image, has, and 0 at others."""
+        rows: Tensor = getattr(self, f"rows{_name(sheet)}")
+        columns: Tensor = getattr(self, f"columns{_name(sheet)}")
+        return (rows[row] * columns[column]).to(dtype)
 
 
 class Everywhere(nn.Module):
@@ -64,21 +103,6 @@ class Everywhere(nn.Module):
         return parted(h, self.saccade.steps[-1], self.saccade.grid)
 
 
-def cut(x: Tensor, image: Tensor, y: Tensor, x0: Tensor, size: tuple[int, int]) -> Tensor:
-    """(looks, channels, *size) of `x` (batch, channels, height, width) from row `y` and column `x0` on, zeros outside.
-
-    Only what is cut out is read: the cost does not grow with the images.
-    """
-    height, width = x.shape[2:]
-    rows = y[:, None] + torch.arange(size[0], device=x.device)
-    columns = x0[:, None] + torch.arange(size[1], device=x.device)
-    there = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-    at = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
-    planes = image[:, None] * x.shape[1] + torch.arange(x.shape[1], device=x.device)  # (looks, channels)
-    flat = planes[:, :, None, None] * (height * width) + at[:, None]
-    return x.reshape(-1).index_select(0, flat.flatten()).view(flat.shape) * there[:, None].to(x.dtype)
-
-
 def parted(h: Tensor, n: int, grid: tuple[int, int]) -> Tensor:
     """(batch, channels, height, width) -> (batch, channels, rows, columns, n, n): cells, zeros to fill them."""
     h = F.pad(h, (0, grid[1] * n - h.shape[3], 0, grid[0] * n - h.shape[2]))
@@ -91,11 +115,20 @@ def joined(cells: Tensor, size: tuple[int, int]) -> Tensor:
     return cells.transpose(3, 4).reshape(batch, channels, rows * n, columns * n)[:, :, : size[0], : size[1]]
 
 
-def _inside(plan: Plan, saccade: SaccadePlan, eye: Eye, k: int, axis: int) -> Tensor:
-    """(cells along the axis, positions of a block of sheet k) bool: those that the whole sheet has."""
-    first, size, step = eye.first[k + 1][axis], eye.sheets[k].shape[axis + 1], saccade.steps[k]
-    at = torch.arange(saccade.grid[axis])[:, None] * step + first + torch.arange(size)
-    return (at >= 0) & (at < plan.sheets[k].shape[axis + 1])
+def _positions(saccade: SaccadePlan, eye: Eye, sheet: int, axis: int) -> Tensor:
+    """(cells along the axis, positions of a block) int64: where in the whole sheet, or image, a block's lie."""
+    size = eye.sheets[0].incoming[0].stages[0].source if sheet == INPUT else eye.sheets[sheet].shape
+    step = saccade.cell if sheet == INPUT else saccade.steps[sheet]
+    first = torch.arange(saccade.grid[axis]) * step + eye.first[sheet + 1][axis]
+    return first[:, None] + torch.arange(size[axis + 1])
+
+
+def _has(size: int, positions: Tensor) -> Tensor:
+    return ((positions >= 0) & (positions < size)).float()
+
+
+def _name(sheet: int) -> str:
+    return "_of_image" if sheet == INPUT else str(sheet)
 
 
 def _one(plan: Plan, k: int, kind: int) -> SheetPlan:

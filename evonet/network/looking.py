@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from evonet.network.choosing import Choice, choose, weights
+from evonet.network.choosing import Choice, choose
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ Pick = Callable[[Question], Picked]
 def greedy(question: Question) -> Picked:
     """The best cells, weighted by the softmax of their logits: how networks are scored."""
     choice = choose(question.logits, question.budgets, threshold=question.threshold, taken=question.taken)
-    return Picked(choice, weights(choice, question.logits))
+    return Picked(choice, choice.log_weight.exp())
 
 
 @dataclass(frozen=True)

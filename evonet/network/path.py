@@ -91,8 +91,9 @@ class Path:
         origin = self.place[active] if time else None
         at, sheets = self.of.spread(seen, self.w, origin=origin, images=len(active), until=self.own)
         self._remember(time, active, at, sheets)
-        place = pooled_mean(at.place, at.image, at.weight.detach(), len(active))
-        self.place = self.place.index_copy(0, active, place)
+        if self.at.coordinates == "relative":
+            place = pooled_mean(at.place, at.image, at.weight.detach(), len(active))
+            self.place = self.place.index_copy(0, active, place)
         return seen
 
     def _remember(self, time: int, active: Tensor, at: Elements, sheets: dict[int, Tensor]) -> None:

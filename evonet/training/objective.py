@@ -75,18 +75,19 @@ class Objective:
         the last fifth, `weighted` does.
         """
         key = seeds.key(self.seed, "looks", step)
-        if not now.noise or not self.at.glance:
+        if not now.drawn or not self.at.glance:
             return None
         if self.settings.estimator == "reinforce" and self.at.fixations and self._countable:
-            return Scored(key, max(self.settings.noise * now.noise, 1e-3))
+            return Scored(key, self.settings.noise or 1.0)
         if self.settings.estimator == "sampled" and self.at.form == "set" and not self.at.fixations:
             return Sampled(key)
-        return Noisy(key, self.settings.noise * now.noise)
+        scale = self.settings.noise * now.noise
+        return Noisy(key, scale) if scale else None
 
     def _look(self, x: Tensor, weights: Weights, step: int, now: Phase, pick: Pick | None) -> Looked:
         """Straight through, every class is computed in every cell, which `pick` and budgets then have no part in."""
         saccade = self.network.saccade
-        if saccade is None or not (self._everywhere and now.noise):
+        if saccade is None or not (self._everywhere and now.drawn):
             return self.network.look(x, weights, pick=pick, halt=False)[1]
 
         classes = torch.arange(1, 1 + self.at.classes, device=x.device)
@@ -96,8 +97,7 @@ class Objective:
             if now.every:  # kernels learn before the choice does: each cell any class, but not none
                 logits = torch.full_like(logits, -torch.inf).index_fill(1, classes, 0.0)
             key = seeds.key(self.seed, "classes", step)
-            scale = self.settings.noise * now.noise
-            noise = scale * gumbel(logits.shape, key, logits.device) if scale else None
+            noise = self.settings.noise * gumbel(logits.shape, key, logits.device) if self.settings.noise else None
             return straight_through(logits, noise, now.temperature)
 
         return saccade.mixed(x, weights, one_hot)

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from evonet.network.choosing import Choice, choose, gumbel, uniform, weights
 
@@ -144,10 +143,19 @@ def test_a_class_takes_cells_that_are_its_own_rather_than_those_with_large_logit
 
 
 def test_without_a_threshold_nothing_waits_for_the_device():
-    """Fake tensors have shapes and no values: whatever looks at a value fails."""
-    with FakeTensorMode():
-        choice = choose(torch.zeros(5, 3, 16), (2, 0, 3), threshold=False, noise=torch.zeros(5, 3, 16))
+    """Tensors of the device "meta" have shapes and no values: whatever looks at one fails. A CPU need not wait."""
+    logits, noise = torch.zeros(2, 5, 3, 16, device="meta")
+    choice = choose(logits, (2, 0, 3), threshold=False, noise=noise)
     assert choice.cell.shape == choice.log_weight.shape == (25,)
+
+
+@given(st.lists(st.sampled_from([-INF, -1.0, 0.0, 0.25, 0.5, 1.0, INF]), min_size=2, max_size=12), st.data())
+def test_the_best_are_those_of_a_stable_sort(values, data):
+    """Whether or not any two of them are equal."""
+    n = data.draw(st.integers(1, len(values)))
+    logits = torch.tensor(values)
+    choice = choose(logits[None, None], (n,), threshold=False)
+    assert choice.cell.tolist() == logits.sort(descending=True, stable=True).indices[:n].tolist()
 
 
 @pytest.mark.parametrize("threshold", [False, True])
