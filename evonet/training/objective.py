@@ -71,13 +71,13 @@ class Objective:
     def pick(self, step: int, now: Phase) -> Pick | None:
         """How cells are chosen at this step; None: as they are when the network is scored.
 
-        `sampled` is for sets at once, `reinforce` for fixations, `straight_through` for grids; elsewhere, and for
-        the last fifth, `weighted` does.
+        `sampled` is for sets at once, `reinforce` for fixations (and for single looks, of which `weighted` learns nothing),
+        `straight_through` for grids; elsewhere, and for the last fifth, `weighted` does.
         """
         key = seeds.key(self.seed, "looks", step)
         if not now.drawn or not self.at.glance:
             return None
-        if self.settings.estimator == "reinforce" and self.at.fixations and self._countable:
+        if self._by_score_function:
             return Scored(key, self.settings.noise or 1.0)
         if self.settings.estimator == "sampled" and self.at.form == "set" and not self.at.fixations:
             return Sampled(key)
@@ -108,9 +108,17 @@ class Objective:
         return chosen and self.at.form == "conv" and bool(self.at.glance)
 
     @property
-    def _countable(self) -> bool:
-        """Whether every image has the same number of looks, all of one class."""
-        return self.at.route == "budget" and sum(n > 0 for n in self.at.budgets) == 1
+    def _by_score_function(self) -> bool:
+        """Asked for, or all there is: the weight of an only look is one, whatever its logit, and teaches nothing.
+
+        Where every image has the same number of looks, all of one class, so that the draw has a probability.
+        """
+        single = sum(self.at.budgets) == 1
+        countable = sum(n > 0 for n in self.at.budgets) == 1 and (single or self.at.route == "budget")
+        wanted = (self.settings.estimator == "reinforce" and self.at.fixations > 0) or (
+            self.settings.estimator == "weighted" and single
+        )
+        return wanted and countable and self.at.form == "set"
 
     def _robust(
         self, x: Tensor, labels: Tensor, weights: Weights, step: int, now: Phase, looked: Looked

@@ -40,7 +40,8 @@ class SaccadeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     # How a choice of cells gets a gradient (evonet.network.estimators): `weighted` averages what is chosen by the
     # softmax of its logits, as evaluation does; `sampled` draws cells and is unbiased; `straight_through` computes all
-    # classes at all cells, for the choice of kernels; `reinforce` is for fixations.
+    # classes at all cells, for the choice of kernels; `reinforce` is for fixations, and does
+    # for single cells, whose weight is one whatever their logit.
     estimator: Literal["weighted", "sampled", "straight_through", "reinforce"] = "weighted"
     # Scale of the Gumbel noise on logits; 1 draws from their softmax. Under `weighted` it fades in the first third.
     noise: Annotated[float, Meta(ge=0, le=10)] = 0.5
