@@ -71,7 +71,7 @@ class Objective:
     def pick(self, step: int, now: Phase) -> Pick | None:
         """How cells are chosen at this step; None: as they are when the network is scored.
 
-        `sampled` is for sets at once, `reinforce` for fixations (and for single looks, of which `weighted` learns nothing),
+        `sampled` is for sets at once, `reinforce` for fixations and for single looks, whose weight is one,
         `straight_through` for grids; elsewhere, and for the last fifth, `weighted` does.
         """
         key = seeds.key(self.seed, "looks", step)
