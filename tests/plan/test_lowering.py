@@ -2,21 +2,19 @@
 
 import msgspec
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
-from strategies import genomes, saccade_genomes
+from strategies import genomes
 
 from evonet.errors import GenomeError
 from evonet.genome.genes import Genome, MotifGene, SaccadeGene, SheetGene
 from evonet.plan import Budget, Stage, expand
-from evonet.plan.costs import application_macs
 from evonet.plan.lowering import (
     ConvPart,
     GatherPart,
     LinearPart,
     PlacesPart,
     RegionPart,
-    applications,
     choose,
     cost,
     forward_milliseconds,
@@ -118,20 +116,6 @@ def test_a_prediction_counts_every_application():
     table = CostTable()
     again = cost(once.stages[1], choose(once.stages[1]), table)
     assert predicted(thrice, table) == predicted(once, table) + 2 * again
-
-
-@settings(deadline=None)
-@given(genomes() | saccade_genomes(), st.sampled_from([(1, 9, 9), (1, 24, 28)]))
-def test_what_is_applied_is_what_is_counted(genome, shape):
-    """Blocks, positions of a set and rounds of fixations, too: their multiply-adds are the plan's."""
-    try:
-        plan = expand(genome, input=shape, classes=3)
-    except GenomeError:
-        reject()
-    rounds = max(1, plan.saccade.fixations) if plan.saccade else 1
-    readout = 0 if plan.readout.weight is None else rounds * 3 * plan.readout.features
-    applied = sum(calls * each * application_macs(stage) for calls, each, stage in applications(plan))
-    assert applied + readout == plan.costs.macs
 
 
 def test_cells_are_predicted_as_one_batch_for_each_class_and_fixation():
