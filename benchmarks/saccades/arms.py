@@ -1,8 +1,9 @@
 """Saccade networks in this benchmark: the one seam to `evonet`'s core. Same weights, same budget, other selectors.
 
 A model is named saccade:GENOME.toml:SELECTOR. Selectors: learned (the best cells, weighted by the softmax of their
-logits), learned-noisy (the same under Gumbel noise that fades until 80 % of the training) and learned-sampled
-(independent draws, unbiased, for as long); with @box the glance is also told where the digit is; and the controls.
+logits), learned-noisy (the same under fading Gumbel noise), learned-sampled (independent draws, unbiased, for 80 % of
+the training), learned-scored (the score function, for fixations and single cells); with @box the glance is also told
+where the digit is; and the controls.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ from evonet.network.looking import Pick, Picked, Question
 from evonet.plan import expand
 from evonet.training.clutter import Canvas
 from evonet.training.looking import phase
+from evonet.training.objective import Objective
 from evonet.training.picks import Noisy, Sampled
+from evonet.training.settings import SaccadeSettings
 
-LEARNED = ("learned", "learned-noisy", "learned-sampled")
+LEARNED = ("learned", "learned-noisy", "learned-sampled", "learned-scored")
 SELECTORS = (*LEARNED, *(f"{name}@box" for name in LEARNED), *SCORES)
 
 
@@ -53,13 +56,22 @@ class Saccade(Classifier):
     def loss(self, batch: Batch, at: Moment | None = None) -> Tensor:
         """Of the task; @box: and of the cell with the middle of the box, less and less (`phase`)."""
         now = phase(at.step / at.steps) if at else phase(1.0)
-        pick = self._control(batch.images, batch.boxes) or self._noise(at, noise=now.noise)
+        if at and self.selector == "learned-scored":
+            return self._scored(batch, at)
+        pick = self._control(batch.images, batch.boxes) or self._noise(at, drawn=now.drawn, noise=now.noise)
         logits, looked = self.network.look(batch.images, pick=pick, halt=False)
         loss = F.cross_entropy(logits, batch.labels)
         if not self.located:
             return loss
         where = looked.scores.logsumexp(1)
         return loss + now.location * F.cross_entropy(where.flatten(1), cell_of(batch.boxes, self.at.cell, self.at.grid))
+
+    def _scored(self, batch: Batch, at: Moment) -> Tensor:
+        """The library's own objective with the score function, and @box with its loss of the location."""
+        settings = SaccadeSettings(estimator="reinforce", noise=1.0, location=1.0 if self.located else 0.0)
+        objective = Objective(self.network, settings, steps=at.steps, seed=self.seed)
+        boxes = batch.boxes if self.located else None
+        return objective(batch.images, batch.labels, self.network.weights, at.step, boxes)[1]
 
     def counts(self) -> Counts:
         """The plan's own: glance, halo and every fixation included."""
@@ -76,11 +88,11 @@ class Saccade(Classifier):
         scores = SCORES[self.selector](images, boxes, self.at.cell)[:, :rows, :columns]
         return controlled(ranked(scores))
 
-    def _noise(self, at: Moment | None, *, noise: float) -> Pick | None:
-        if at is None or not noise or self.selector == "learned":
+    def _noise(self, at: Moment | None, *, drawn: bool, noise: float) -> Pick | None:
+        if at is None or not drawn or self.selector == "learned":
             return None
         key = seeds.key("saccades", "pick", self.seed, at.step)
-        return Sampled(key) if self.selector == "learned-sampled" else Noisy(key, noise)
+        return Sampled(key) if self.selector == "learned-sampled" else Noisy(key, noise) if noise else None
 
 
 def cell_of(boxes: Tensor, cell: int, grid: tuple[int, int]) -> Tensor:

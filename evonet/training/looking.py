@@ -20,8 +20,8 @@ from evonet.network.choosing import finite
 from evonet.network.estimators import annealed_temperature
 
 ALL_CELLS = 0.1  # share of the training with every class at every cell
-TIGHT = 1 / 3  # share after which the bounds are the targets
-QUIET = 0.8  # share after which nothing is noisy, and the location loss has gone
+TIGHT = 1 / 3  # share after which the bounds are the targets, and no choice is noisy
+QUIET = 0.8  # share after which classes are no more drawn, and the location loss has gone
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Phase:
 
     every: bool  # all classes are computed at all cells (dense masked), so that kernels learn before the choice does
     tightness: float  # of `bounds`, in [0, 1]
-    noise: float  # what the noise of the choice is multiplied by, in [0, 1]; at 0 it is the choice of evaluation
+    drawn: bool  # whether estimators draw; after that, everything is chosen as in evaluation
+    noise: float  # what the noise of a weighted choice is multiplied by, in [0, 1]; at 0 it is the choice of evaluation
     temperature: float  # of `estimators.straight_through`, in [0.1, 5]
     location: float  # what the weight of `location` is multiplied by, in [0, 1]
 
@@ -38,14 +39,15 @@ class Phase:
 def phase(share: float) -> Phase:
     """The phase after `share` in [0, 1] of the training.
 
-    Straight through, all cells for 10 %; bounds tighten until 33 % (sin^2 of a quarter turn); noise and the location
-    loss fade until 80 % (cos^2), so that the last fifth trains what is evaluated. Noise and form of the bounds are of
-    Verelst & Tuytelaars 2020, DynConv; in their code the bounds go the other way, from the target to [0, 1].
+    Straight through, all cells for 10 %; bounds tighten until 33 % (sin^2 of a quarter turn), and noise fades meanwhile
+    (cos^2); draws and the fading location loss end at 80 %, so that the last fifth trains what is evaluated. The form
+    of the bounds is of Verelst & Tuytelaars 2020, DynConv; in their code they go from the target to [0, 1].
     """
     return Phase(
         every=share < ALL_CELLS,
         tightness=1 - _quarter(share / TIGHT),
-        noise=_quarter(share / QUIET),
+        drawn=share < QUIET,
+        noise=_quarter(share / TIGHT),
         temperature=annealed_temperature(share / QUIET),
         location=_quarter(share / QUIET),
     )

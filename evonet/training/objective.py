@@ -71,22 +71,23 @@ class Objective:
     def pick(self, step: int, now: Phase) -> Pick | None:
         """How cells are chosen at this step; None: as they are when the network is scored.
 
-        `sampled` is for sets at once, `reinforce` for fixations, `straight_through` for grids; elsewhere, and for
-        the last fifth, `weighted` does.
+        `sampled` is for sets at once, `reinforce` for fixations and for single looks, whose weight is one,
+        `straight_through` for grids; elsewhere, and for the last fifth, `weighted` does.
         """
         key = seeds.key(self.seed, "looks", step)
-        if not now.noise or not self.at.glance:
+        if not now.drawn or not self.at.glance:
             return None
-        if self.settings.estimator == "reinforce" and self.at.fixations and self._countable:
-            return Scored(key, max(self.settings.noise * now.noise, 1e-3))
+        if self._by_score_function:
+            return Scored(key, self.settings.noise or 1.0)
         if self.settings.estimator == "sampled" and self.at.form == "set" and not self.at.fixations:
             return Sampled(key)
-        return Noisy(key, self.settings.noise * now.noise)
+        scale = self.settings.noise * now.noise
+        return Noisy(key, scale) if scale else None
 
     def _look(self, x: Tensor, weights: Weights, step: int, now: Phase, pick: Pick | None) -> Looked:
         """Straight through, every class is computed in every cell, which `pick` and budgets then have no part in."""
         saccade = self.network.saccade
-        if saccade is None or not (self._everywhere and now.noise):
+        if saccade is None or not (self._everywhere and now.drawn):
             return self.network.look(x, weights, pick=pick, halt=False)[1]
 
         classes = torch.arange(1, 1 + self.at.classes, device=x.device)
@@ -96,8 +97,7 @@ class Objective:
             if now.every:  # kernels learn before the choice does: each cell any class, but not none
                 logits = torch.full_like(logits, -torch.inf).index_fill(1, classes, 0.0)
             key = seeds.key(self.seed, "classes", step)
-            scale = self.settings.noise * now.noise
-            noise = scale * gumbel(logits.shape, key, logits.device) if scale else None
+            noise = self.settings.noise * gumbel(logits.shape, key, logits.device) if self.settings.noise else None
             return straight_through(logits, noise, now.temperature)
 
         return saccade.mixed(x, weights, one_hot)
@@ -108,9 +108,17 @@ class Objective:
         return chosen and self.at.form == "conv" and bool(self.at.glance)
 
     @property
-    def _countable(self) -> bool:
-        """Whether every image has the same number of looks, all of one class."""
-        return self.at.route == "budget" and sum(n > 0 for n in self.at.budgets) == 1
+    def _by_score_function(self) -> bool:
+        """Asked for, or all there is: the weight of an only look is one, whatever its logit, and teaches nothing.
+
+        Where every image has the same number of looks, all of one class, so that the draw has a probability.
+        """
+        single = sum(self.at.budgets) == 1
+        countable = sum(n > 0 for n in self.at.budgets) == 1 and (single or self.at.route == "budget")
+        wanted = (self.settings.estimator == "reinforce" and self.at.fixations > 0) or (
+            self.settings.estimator == "weighted" and single
+        )
+        return wanted and countable and self.at.form == "set"
 
     def _robust(
         self, x: Tensor, labels: Tensor, weights: Weights, step: int, now: Phase, looked: Looked

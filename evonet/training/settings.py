@@ -40,9 +40,12 @@ class SaccadeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     # How a choice of cells gets a gradient (evonet.network.estimators): `weighted` averages what is chosen by the
     # softmax of its logits, as evaluation does; `sampled` draws cells and is unbiased; `straight_through` computes all
-    # classes at all cells, for the choice of kernels; `reinforce` is for fixations.
+    # classes at all cells, for the choice of kernels; `reinforce` is for fixations, and does
+    # for single cells, whose weight is one whatever their logit.
     estimator: Literal["weighted", "sampled", "straight_through", "reinforce"] = "weighted"
-    noise: Annotated[float, Meta(ge=0, le=10)] = 1.0  # scale of the Gumbel noise on logits; 1 draws from their softmax
+    # Scale of the Gumbel noise on logits; 1 draws from their softmax. Under `weighted` it fades in the first third, and
+    # on clutter:256 every noise cost accuracy (docs/results/saccades.md): try it where a glance keeps looking away.
+    noise: Annotated[float, Meta(ge=0, le=10)] = 0.0
     corrupted: Annotated[float, Meta(ge=0, le=10)] = 0.0  # weight of the cross-entropy, nats, of a corrupted view (a)
     consistency: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of KL(clean || corrupted answers), nats (b)
     map: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of the divergence of clean and corrupted maps, nats per cell (c)

@@ -233,3 +233,12 @@ def test_a_deeper_eye_takes_its_coordinates_along():
     theirs = [stored(parent.plan, parent.weights, name) for name in (second, third)]
     assert torch.equal(stored(plan, found.weights, second), theirs[0][:, 2:])
     assert torch.equal(stored(plan, found.weights, third)[:, 2:], theirs[1])
+
+
+def test_a_new_class_with_other_taps_than_the_one_before_it_is_not_silent():
+    """Motifs of an eye are no terms of a sum, where a new one would start at zero."""
+    point = sheet(1, looking(budgets=(3, 0, 0, 0)), motifs=(replace(POINT, id=(1, 3)),))
+    around = replace(MotifGene(), edits=((0, 0),))
+    grown = sheet(1, looking(point, budgets=(3, 1, 0, 0)), motifs=(point.sheets[1].motifs[0], around))
+    plan, found = child_of(grown, parent_of(point))
+    assert bool(stored(plan, found.weights, "sheet1.motif1.taps").any())

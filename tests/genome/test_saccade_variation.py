@@ -151,7 +151,7 @@ def test_settling_leaves_a_valid_genome_as_it_is():
 
 
 @given(genomes(sheets_max=4), saccade_genomes())
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_any_gene_over_any_sheets_is_settled_to_a_valid_genome(genome, other):
     found = settled(replace(genome, saccade=other.saccade))
     if found is not None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from looking_twins import Glance, SaccadeConv, SaccadePath, SaccadeSet
 from torch import Tensor, nn
 from torch.nn import AdaptiveAvgPool2d, AvgPool2d, Conv1d, Conv2d, Flatten, Linear, MaxPool1d, MaxPool2d, ReLU, Tanh
 
@@ -305,6 +306,35 @@ def two_scales() -> Twin:
     return Twin([a, b, bias, c], forward, [*both(a), taps(b), row(bias), c.weight, c.bias])
 
 
+def looked_through(glance: Glance) -> list[Tensor]:
+    return [w for layer in (*glance.sheets, glance.logits) for w in both(layer)]
+
+
+def point(layer: Linear) -> tuple[Tensor, Tensor]:
+    """A linear layer of one tap."""
+    return layer.weight[..., None], row(layer)
+
+
+def saccade_set() -> Twin:
+    net = SaccadeSet()
+    eye = [*both(net.first), taps(net.small), taps(net.large), row(net.small)]
+    weights = [*eye, *point(net.each), net.readout.weight, net.readout.bias, *looked_through(net.glance)]
+    return Twin([net], net, weights)
+
+
+def saccade_path() -> Twin:
+    net = SaccadePath()
+    last = [net.see.weight[..., None], net.remember.weight[..., None], row(net.see)]
+    weights = [*both(net.first), *both(net.second), *last, net.readout.weight, net.readout.bias]
+    return Twin([net], net, [*weights, *looked_through(net.glance), net.query.weight[..., None]])
+
+
+def saccade_conv() -> Twin:
+    net = SaccadeConv()
+    weights = [*both(net.large), *both(net.later), net.readout.weight, net.readout.bias]
+    return Twin([net], net, [*weights, *looked_through(net.glance), *both(net.cheap)])
+
+
 TWINS: dict[str, Callable[[], Twin]] = {
     make.__name__.replace("_", "-"): make
     for make in (
@@ -322,6 +352,9 @@ TWINS: dict[str, Callable[[], Twin]] = {
         mlp,
         residual,
         rotations,
+        saccade_conv,
+        saccade_path,
+        saccade_set,
         separable_tied,
         sequence,
         small_world,

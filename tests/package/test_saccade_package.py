@@ -10,7 +10,9 @@ from package.package_examples import LOOKING, packages, random_expression, small
 from package.test_format_doc import decoder, described, facts
 from strategies import saccade_genomes
 
+from evonet.genome import Genome, SaccadeGene, SheetGene
 from evonet.genome.code import encode
+from evonet.genome.table import SACCADE
 from evonet.network.build import decoded
 from evonet.package import Package, pack, unpack
 from evonet.package.parts import COMMON
@@ -54,6 +56,27 @@ def test_golden_file() -> None:
     assert looked.cell.tolist() == want["cells"]
     assert looked.kind.tolist() == want["kinds"]
     torch.testing.assert_close(logits[0], torch.tensor(want["logits"]), rtol=1e-4, atol=1e-4)
+
+
+def test_the_documentation_has_the_record_as_it_is() -> None:
+    """The table of docs/format.md is that of the code, and its example is what is written."""
+    text = (GOLDEN.parents[1] / "docs/format.md").read_text()
+    for field in SACCADE:
+        values = field.coded if field.form == "one" else field.values
+        span = isinstance(values[0], int) and tuple(values) == tuple(range(values[0], values[-1] + 1))
+        named = f"{values[0]}..{values[-1]}" if span and len(values) > 2 else ", ".join(map(_shown, values))
+        bits = f"4 x {field.bits}" if field.form == "vector" else f"{field.bits}"
+        assert f"| {field.group} | {field.name} | {_shown(field.default)} | {bits} | {named} |" in text
+    genome = Genome(sheets=(SheetGene(),), saccade=SaccadeGene(cell=16, budgets=(4, 0, 0, 0)))
+    assert encode(genome).hex(" ") in text
+    drawn = "".join(
+        c for line in text.split("20 00 74 89 00 00 00\n")[1].splitlines()[:5] for c in line[:44] if c in "01"
+    )
+    assert bytes.fromhex(f"{int(drawn.ljust(56, '0'), 2):014x}") == encode(genome)
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
 
 
 def _image() -> torch.Tensor:

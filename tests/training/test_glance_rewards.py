@@ -133,11 +133,12 @@ def test_coverage_counts_the_pixels_of_the_box(ends, cell, data):
 
 
 def test_phases_in_order():
-    every, noise = ([getattr(phase(n / 100), name) for n in range(101)] for name in ("every", "noise"))
+    every, drawn, noise = ([getattr(phase(n / 100), name) for n in range(101)] for name in ("every", "drawn", "noise"))
+    assert drawn == [n < 80 for n in range(101)]
     assert every == [n < 10 for n in range(101)]
     assert noise[0] == 1
     assert noise == sorted(noise, reverse=True)
-    assert [n for n in range(101) if not noise[n]] == list(range(80, 101))
+    assert [n for n in range(101) if not noise[n]] == list(range(34, 101))
     assert (phase(0.0).tightness, phase(0.0).location, phase(0.0).temperature) == (0, 1, 5)
     assert phase(1 / 6).tightness == pytest.approx(0.5)
     for n in range(80, 101):
