@@ -82,7 +82,8 @@ def _print_expansion(genome: Genome, plan: Plan) -> None:
         f"{costs.neurons:,} neurons"
     )
     print_trade_offs(plan)
-    print(f"{step_ms:,.1f} ms predicted for the stages of a training step on 128 images (default cost table)")
+    if plan.saccade is None:  # else it is among the trade-offs
+        print(f"{step_ms:,.1f} ms predicted for the stages of a training step on 128 images (default cost table)")
     print(f"genome {size:,} bytes, {8 * size:,} bits for masks of {bits:,} bits: 1 to {bits / (8 * size):,.0f}")
 
 
