@@ -5,6 +5,7 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 SEEDS ?= 3
 COUNT ?= 1000000
+JOBS ?= 2
 READY := .venv/.ready
 
 .PHONY: run test check bench chaos fuzz results clean
@@ -13,8 +14,8 @@ run: $(READY)  ## evolve a network on handwritten digits, then export the best o
 	$(BIN)/evonet run configs/digits.toml
 	newest=$$($(BIN)/evonet ls runs --newest) && $(BIN)/evonet export "$$newest" --best 1 --out "exports/$$(basename "$$newest")"
 
-test: check  ## lint, types, import contracts, tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+test: check  ## lint, types, import contracts, tests: JOBS files of them at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 check: $(READY)  ## lint, types, import contracts
 	$(BIN)/ruff check .
