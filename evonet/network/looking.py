@@ -13,7 +13,7 @@ from evonet.network.choosing import Choice, choose
 class Question:
     """What a choice of cells is made from, for `images` of a batch that still look."""
 
-    logits: Tensor  # (images, classes, cells): how good class 1, 2, ... would be; none is 0
+    logits: Tensor  # (images, classes, cells): how good class 1, 2, ... would be; none is 0, no budget -inf
     taken: Tensor | None  # (images, cells) bool: looked at before
     time: int  # number of the fixation
     images: Tensor  # (images,) int64: which of the batch
@@ -51,7 +51,9 @@ class Looked:
     kind: Tensor  # (looks,) int64: class 1, 2, ...
     time: Tensor  # (looks,) int64: number of the fixation; 0 without fixations
     weight: Tensor  # (looks,): in the weighted mean, summing to one per image and fixation; of a grid it says nothing
-    scores: Tensor  # (batch, classes, rows, columns): logits of the first glance, none is 0; zeros without a glance
+    # (batch, classes, rows, columns): logits of the first glance; none is 0, a class without a budget -inf. Without a
+    # glance zeros.
+    scores: Tensor
     answers: Tensor  # (batch, fixations or 1, classes): logits after each; an image that halted keeps its last
     fixations: Tensor  # (batch,) int64: how many it took; 0 without
 

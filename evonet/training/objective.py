@@ -90,12 +90,11 @@ class Objective:
         if saccade is None or not (self._everywhere and now.drawn):
             return self.network.look(x, weights, pick=pick, halt=False)[1]
 
-        classes = torch.arange(1, 1 + self.at.classes, device=x.device)
-
         def one_hot(scores: Tensor) -> Tensor:
             logits = with_none(scores)
-            if now.every:  # kernels learn before the choice does: each cell any class, but not none
-                logits = torch.full_like(logits, -torch.inf).index_fill(1, classes, 0.0)
+            if now.every:  # kernels learn before the choice does: each cell any class with a budget, but not none
+                known = [-torch.inf, *(0.0 if n else -torch.inf for n in self.at.budgets)]
+                logits = logits.new_tensor(known)[:, None].expand_as(logits)
             key = seeds.key(self.seed, "classes", step)
             noise = self.settings.noise * gumbel(logits.shape, key, logits.device) if self.settings.noise else None
             return straight_through(logits, noise, now.temperature)
