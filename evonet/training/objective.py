@@ -147,11 +147,17 @@ class Objective:
         return total
 
     def _cost(self, looks: Tensor, now: Phase) -> Tensor:
-        """The reward for zeros: of the MACs that the eye would spend everywhere, the share `rho`."""
-        prices = [float(eye.costs.macs) for eye in self.at.eyes]
-        full = max(prices) * self.at.cells
-        rho = self.settings.rho
-        targets = [rho / len(prices)] * len(prices)
+        """The reward for zeros: of the MACs of the dearest class in every cell, the share `rho`.
+
+        All classes that have a budget aim at the same share t of the cells, such that both terms are 0 at once: t is
+        the share at which they cost rho together, t x (sum of prices) = rho x (the dearest price). So t <= rho.
+        """
+        known = [k for k, n in enumerate(self.at.budgets) if n]
+        prices = [float(self.at.eyes[k].costs.macs) for k in known]
+        rho, dearest = self.settings.rho, max(prices)
+        targets = [rho * dearest / sum(prices)] * len(prices)
+        looks = torch.stack([looks[:, k] for k in known], dim=1)
+        full = dearest * self.at.cells
         return cost(looks, prices, fixed=0.0, full=full, target=rho) + bounds(looks, targets, now.tightness)
 
     def _score_function(self, pick: Scored, each: Tensor) -> Tensor:

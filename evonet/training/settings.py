@@ -50,7 +50,9 @@ class SaccadeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     consistency: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of KL(clean || corrupted answers), nats (b)
     map: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of the divergence of clean and corrupted maps, nats per cell (c)
     cost: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # of (MACs / all - rho)^2 and of the bounds; DynConv takes 10
-    rho: Share = 0.25  # share of the MACs, and of each class's cells, that cost and bounds aim at
+    # Of the MACs of the dearest class with a budget in every cell, the share that cost aims at. Bounds aim at the share
+    # of the cells that each class with a budget then gets, the same for all: rho x (dearest / sum of their MACs a cell).
+    rho: Share = 0.25
     entropy: Annotated[float, Meta(ge=0, le=1)] = 0.0  # of the map's entropy, nats, as a reward; ATS takes 1e-4 to 1e-2
     location: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of the cross-entropy, nats per cell, of map and object's box
 
