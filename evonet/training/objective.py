@@ -28,7 +28,7 @@ from evonet.training.looking import (
     map_consistency,
     phase,
 )
-from evonet.training.picks import Noisy, Sampled, Scored
+from evonet.training.picks import SCORED_NOISE, Noisy, Sampled, Scored
 from evonet.training.settings import SaccadeSettings
 
 Weights = Sequence[Tensor]
@@ -71,15 +71,14 @@ class Objective:
     def pick(self, step: int, now: Phase) -> Pick | None:
         """How cells are chosen at this step; None: as they are when the network is scored.
 
-        `sampled` is for sets at once, `reinforce` for fixations and for single looks, whose weight is one,
-        `straight_through` for grids; elsewhere, and for the last fifth, `weighted` does.
+        `SaccadeSettings.estimator` says which applies where; elsewhere, and for the last fifth, `weighted` does.
         """
         key = seeds.key(self.seed, "looks", step)
         if not now.drawn or not self.at.glance:
             return None
         if self._by_score_function:
-            return Scored(key, self.settings.noise or 1.0)
-        if self.settings.estimator == "sampled" and self.at.form == "set" and not self.at.fixations:
+            return Scored(key, self.settings.noise or SCORED_NOISE)
+        if self._sampled:
             return Sampled(key)
         scale = self.settings.noise * now.noise
         return Noisy(key, scale) if scale else None
@@ -107,17 +106,20 @@ class Objective:
         return chosen and self.at.form == "conv" and bool(self.at.glance)
 
     @property
+    def _sampled(self) -> bool:
+        return self.settings.estimator == "sampled" and self.at.form == "set" and not self.at.fixations
+
+    @property
     def _by_score_function(self) -> bool:
         """Asked for, or all there is: the weight of an only look is one, whatever its logit, and teaches nothing.
 
         Where every image has the same number of looks, all of one class, so that the draw has a probability.
         """
-        single = sum(self.at.budgets) == 1
-        countable = sum(n > 0 for n in self.at.budgets) == 1 and (single or self.at.route == "budget")
-        wanted = (self.settings.estimator == "reinforce" and self.at.fixations > 0) or (
-            self.settings.estimator == "weighted" and single
-        )
-        return wanted and countable and self.at.form == "set"
+        if self.at.form != "set" or self._sampled:
+            return False
+        only = sum(self.at.budgets) == 1
+        countable = sum(n > 0 for n in self.at.budgets) == 1 and self.at.route == "budget"
+        return only or (self.settings.estimator == "reinforce" and self.at.fixations > 0 and countable)
 
     def _robust(
         self, x: Tensor, labels: Tensor, weights: Weights, step: int, now: Phase, looked: Looked
@@ -155,6 +157,8 @@ class Objective:
         known = [k for k, n in enumerate(self.at.budgets) if n]
         prices = [float(self.at.eyes[k].costs.macs) for k in known]
         rho, dearest = self.settings.rho, max(prices)
+        if not dearest:  # an eye of identities: there is nothing to save
+            return looks.new_zeros(())
         targets = [rho * dearest / sum(prices)] * len(prices)
         looks = torch.stack([looks[:, k] for k in known], dim=1)
         full = dearest * self.at.cells
