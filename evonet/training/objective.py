@@ -14,7 +14,7 @@ from evonet.network.choosing import gumbel
 from evonet.network.estimators import reinforce, straight_through
 from evonet.network.looking import Looked, Pick
 from evonet.network.saccade import with_none
-from evonet.plan.types import SaccadePlan
+from evonet.plan.types import Plan, SaccadePlan
 from evonet.training.corruptions import mixed
 from evonet.training.looking import (
     Phase,
@@ -43,6 +43,7 @@ class Objective:
             raise ValueError("the network looks everywhere, expected a saccade gene in its genome")
         self.network, self.settings, self.steps, self.seed = network, settings, steps, seed
         self.at: SaccadePlan = network.plan.saccade
+        self._choosing = _choosing(network.plan)
 
     @property
     def wants_boxes(self) -> bool:
@@ -61,9 +62,10 @@ class Objective:
         looked = self._look(x, weights, step, now, pick)
         each = _each(looked, labels)
         task = each.mean()
-        total = task + self._robust(x, labels, weights, step, now, looked)
+        scores = self._scores(x, weights, looked)
+        total = task + self._robust(x, labels, weights, step, now, looked, scores)
         if self.at.glance:
-            total = total + self._glance(looked, now, boxes)
+            total = total + self._glance(scores, now, boxes)
         if isinstance(pick, Scored):
             total = total + self._score_function(pick, each.detach())
         return task, total
@@ -85,6 +87,8 @@ class Objective:
 
     def _look(self, x: Tensor, weights: Weights, step: int, now: Phase, pick: Pick | None) -> Looked:
         """Straight through, every class is computed in every cell, which `pick` and budgets then have no part in."""
+        if not self.settings.taught:
+            weights = [w.detach() if k in self._choosing else w for k, w in enumerate(weights)]
         saccade = self.network.saccade
         if saccade is None or not (self._everywhere and now.drawn):
             return self.network.look(x, weights, pick=pick, halt=False)[1]
@@ -100,6 +104,12 @@ class Objective:
 
         return saccade.mixed(x, weights, one_hot)
 
+    def _scores(self, x: Tensor, weights: Weights, looked: Looked) -> Tensor:
+        """(batch, classes, cells): of the glance at `x`, with the gradient that the task may be kept from."""
+        if self.settings.taught or self.network.saccade is None:
+            return looked.scores.flatten(2)
+        return self.network.saccade.glance(x, weights)[0]
+
     @property
     def _everywhere(self) -> bool:
         chosen = self.settings.estimator == "straight_through"
@@ -113,16 +123,17 @@ class Objective:
     def _by_score_function(self) -> bool:
         """Asked for, or all there is: the weight of an only look is one, whatever its logit, and teaches nothing.
 
-        Where every image has the same number of looks, all of one class, so that the draw has a probability.
+        Where every image has the same number of looks, all of one class, so that the draw has a probability; and where
+        labels may teach it.
         """
-        if self.at.form != "set" or self._sampled:
+        if self.at.form != "set" or self._sampled or not self.settings.taught:
             return False
         only = sum(self.at.budgets) == 1
         countable = sum(n > 0 for n in self.at.budgets) == 1 and self.at.route == "budget"
         return only or (self.settings.estimator == "reinforce" and self.at.fixations > 0 and countable)
 
     def _robust(
-        self, x: Tensor, labels: Tensor, weights: Weights, step: int, now: Phase, looked: Looked
+        self, x: Tensor, labels: Tensor, weights: Weights, step: int, now: Phase, looked: Looked, scores: Tensor
     ) -> Tensor | float:
         """The same answer, and the same map, for corrupted views of the same images."""
         s = self.settings
@@ -133,11 +144,11 @@ class Objective:
         total = s.corrupted * _each(other, labels).mean()
         total = total + s.consistency * answer_consistency(looked.answers[:, -1], other.answers[:, -1])
         if s.map and self.at.glance:
-            total = total + s.map * map_consistency(looked.scores.flatten(2), other.scores.flatten(2))
+            total = total + s.map * map_consistency(scores, self._scores(view, weights, other))
         return total
 
-    def _glance(self, looked: Looked, now: Phase, boxes: Tensor | None) -> Tensor | float:
-        s, scores = self.settings, looked.scores.flatten(2)
+    def _glance(self, scores: Tensor, now: Phase, boxes: Tensor | None) -> Tensor | float:
+        s = self.settings
         total: Tensor | float = 0.0
         if s.cost:
             total = total + s.cost * self._cost(class_probabilities(scores)[:, 1:], now)
@@ -181,3 +192,14 @@ def _each(looked: Looked, labels: Tensor) -> Tensor:
     answers = looked.answers
     rows = F.cross_entropy(answers.flatten(0, 1), labels.repeat_interleave(answers.shape[1]), reduction="none")
     return rows.view(answers.shape[:2])
+
+
+def _choosing(plan: Plan) -> frozenset[int]:
+    """The tensors that say where to look: of the glance and of the query."""
+    if plan.saccade is None:
+        return frozenset()
+    queries = () if plan.saccade.query is None else (plan.saccade.query,)
+    sheets = [plan.sheets[k] for k in (*plan.saccade.glance, *queries)]
+    stages = [stage for sheet in sheets for branch in sheet.incoming for stage in branch.stages]
+    found = [stage.weight for stage in stages] + [sheet.bias for sheet in sheets]
+    return frozenset(k for k in found if k is not None)

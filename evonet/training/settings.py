@@ -53,6 +53,10 @@ class SaccadeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     # The score function cannot learn without a draw: its noise does not fade, and where 0 is set here it is 1
     # (`evonet.training.picks.SCORED_NOISE`). `sampled` always draws from the softmax.
     noise: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    # Whether the labels' gradient reaches the glance. If not, whatever trains with answers (the cross-entropy of clean
+    # and corrupted images, `consistency`) takes glance and query as they are, no score function is used, and `cost`,
+    # `map`, `entropy` and `location` alone teach where to look. The first two alone make all images' maps the same.
+    taught: bool = True
     corrupted: Annotated[float, Meta(ge=0, le=10)] = 0.0  # weight of the cross-entropy, nats, of a corrupted view (a)
     consistency: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of KL(clean || corrupted answers), nats (b)
     map: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of the divergence of clean and corrupted maps, nats per cell (c)

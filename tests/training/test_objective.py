@@ -247,8 +247,7 @@ class Forced(Scored):
 
 
 @torch.enable_grad()
-@pytest.mark.parametrize("scale", [1.0, 0.5])
-def test_the_score_function_has_the_gradient_of_the_mean_over_all_scan_paths(scale, monkeypatch):
+def test_the_score_function_has_the_gradient_of_the_mean_over_all_scan_paths(monkeypatch):
     """All that two images could have looked at, each with its probability: no Monte Carlo."""
     small = changed(PATH, cell=4, downsampling=4, glance=2, fixations=2)
     network = make_network(replace(small, sheets=(SheetGene(channels=2), *small.sheets[1:])), side=8, blind=True)
@@ -261,7 +260,7 @@ def test_the_score_function_has_the_gradient_of_the_mean_over_all_scan_paths(sca
     monkeypatch.setattr(of, "pick", lambda *_: picks[-1])
     worth, whole, estimate = torch.zeros(()), 0.0, [torch.zeros(()).double() for _ in network.weights]
     for paths in product(permutations(range(4), 2), repeat=2):
-        picks.append(Forced(list(paths), scale))
+        picks.append(Forced(list(paths), SCORED_NOISE))
         task, total = of(x, labels, network.weights, 0)
         probability = torch.stack(picks[-1].kept).sum().exp()
         worth, p = worth + probability * task, float(probability.detach())
@@ -274,3 +273,67 @@ def test_the_score_function_has_the_gradient_of_the_mean_over_all_scan_paths(sca
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
         if tensor.name in ("logits.motif0.taps", "query.motif0.taps"):
             assert float(theirs.abs().max()) > 1e-4
+
+
+@torch.enable_grad()
+@pytest.mark.parametrize("estimator", ["weighted", "sampled", "reinforce", "straight_through"])
+@pytest.mark.parametrize("genome", [SET, ONE, PATH, CHEAP], ids=["set", "one", "path", "cheap"])
+def test_labels_can_be_kept_from_the_glance(genome, estimator):
+    network = make_network(genome, blind=True)
+    x, labels, boxes, *_ = scene(network)
+    choosing = [k for k, t in enumerate(network.plan.tensors) if t.name.split(".")[0] in (*GLANCE, "query")]
+    assert len(choosing) >= 4 + (genome is PATH)
+
+    def gradients(**settings: float) -> list[torch.Tensor]:
+        of = objective(network, estimator=estimator, noise=1.0, **settings)
+        total = of(x, labels, network.weights, 5, boxes)[1]
+        return list(torch.autograd.grad(total, network.weights, allow_unused=True, materialize_grads=True))
+
+    answers = {"corrupted": 1.0, "consistency": 1.0}
+    with_labels, without = gradients(**answers), gradients(taught=False, **answers)
+    assert any(with_labels[k].any() for k in choosing)
+    assert not any(without[k].any() for k in choosing)
+    assert without[network.plan.readout.weight].any()
+    of_map = {"map": 1.0, "cost": 1.0, "entropy": 0.01, "location": 1.0}
+    (bias,) = (k for k, t in enumerate(network.plan.tensors) if t.name == "logits.bias")
+    for name, weight in of_map.items():
+        assert gradients(taught=False, **{name: weight})[bias].any()
+
+
+GLANCE = ("glance0", "logits")
+
+
+def stripes(count: int):
+    """Images (count, 1, 16, 16) of 4x4 striped cells; the label says whether the one bright cell's run up and down."""
+    generator = torch.Generator().manual_seed(0)
+    tiles = torch.zeros(2, 4, 4)
+    tiles[0, ::2], tiles[1, :, ::2] = 1, 1
+    kinds = torch.randint(0, 2, (count, 16), generator=generator)
+    bright = torch.randint(0, 16, (count, 1), generator=generator)
+    light = (0.4 * torch.rand(count, 16, generator=generator)).scatter(1, bright, 1.0)
+    cells = (tiles[kinds] * light[:, :, None, None]).view(count, 4, 4, 4, 4)
+    return cells.transpose(2, 3).reshape(count, 1, 16, 16), kinds.gather(1, bright)[:, 0]
+
+
+def test_rewards_alone_make_the_map_of_a_network_the_same_for_all_images():
+    """Collapse: zeros and consistency are satisfied by a constant map. With the labels it tells the images apart."""
+    sheets = (SheetGene(channels=4, reduction="max"), SheetGene(channels=4, motifs=(MotifGene(radius=0, taps=1),)))
+    saccade = replace(SET.saccade, cell=4, downsampling=4, glance=2, budgets=(2, 0, 0, 0))
+    network, (x, labels) = make_network(Genome(sheets=sheets, saccade=saccade), side=16, blind=True), stripes(96)
+
+    def trained(*, taught: bool, steps: int = 120) -> torch.Tensor:
+        """P(looked at) (images, cells) after so many steps more."""
+        of = objective(network, steps, taught=taught, cost=1.0, map=1.0, rho=0.125)
+        optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
+        for step in range(steps):
+            optimizer.zero_grad()
+            with torch.enable_grad():
+                of(x, labels, network.weights, step)[1].backward()
+            optimizer.step()
+        return class_probabilities(maps(network.look(x)[1]))[:, 1]
+
+    seeing = trained(taught=True)
+    collapsed = trained(taught=False)
+    assert float(seeing.std(0).max()) > 0.1
+    assert float(collapsed.std(0).max()) < 0.05
+    assert float(collapsed.mean()) == pytest.approx(0.125, abs=0.02)  # and yet the budget is kept
