@@ -65,7 +65,9 @@ class SaccadeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     # of the cells that each class with a budget then gets, the same for all: rho x dearest / sum of their MACs a cell.
     rho: Share = 0.25
     entropy: Annotated[float, Meta(ge=0, le=1)] = 0.0  # of the map's entropy, nats, as a reward; ATS takes 1e-4 to 1e-2
-    location: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of the cross-entropy, nats per cell, of map and object's box
+    # Of the cross-entropy, nats per cell, of map and object's box. Not with [training] shift, rotation or scaling: they
+    # move images and not boxes.
+    location: Annotated[float, Meta(ge=0, le=100)] = 0.0
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
