@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from evonet.network.choosing import Choice, choose
+from evonet.network.choosing import Choice, choose, weights
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class Looked:
     answers: Tensor  # (batch, fixations or 1, classes): logits after each; an image that halted keeps its last
     fixations: Tensor  # (batch,) int64: how many it took; 0 without
 
-    def held(self) -> Pick:
-        """Picks the same cells again, with the same weights."""
-        return Held(self)
+    def held(self, *, weights: bool = True) -> Pick:
+        """Picks the same cells again, with the same weights; or with those that the glance now gives them."""
+        return Held(self, weights)
 
     def detached(self) -> "Looked":
         """Without what gradients would need."""
@@ -68,9 +68,10 @@ class Looked:
 
 @dataclass(frozen=True)
 class Held:
-    """The choice of an earlier look."""
+    """The cells of an earlier look, and with `weights` what they counted for; else the softmax of their new logits."""
 
     looked: Looked
+    weights: bool = True
 
     def __call__(self, question: Question) -> Picked:
         """Of the images asked for. As many have to be asked for as looked then."""
@@ -80,4 +81,4 @@ class Held:
         at = ((looked.time == question.time) & (place[looked.image] >= 0)).nonzero()[:, 0]
         cell = looked.cell[at, 0] * question.grid[1] + looked.cell[at, 1]
         choice = Choice(place[looked.image[at]], cell, looked.kind[at], torch.zeros_like(looked.weight[at]))
-        return Picked(choice, looked.weight[at])
+        return Picked(choice, looked.weight[at] if self.weights else weights(choice, question.logits))

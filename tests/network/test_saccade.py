@@ -225,7 +225,7 @@ HELD: dict[str, Callable[[], Genome]] = {
 
 @pytest.mark.parametrize("name", HELD)
 def test_unvisited_pixels_cannot_matter(name):
-    """With the selection held, noise in every pixel outside all windows changes not one bit of any logit."""
+    """With cells and weights held, noise in every pixel outside all windows changes not one bit of any logit."""
     plan = expand(HELD[name](), input=(1, 17, 23), classes=5)
     network, x = network_of(plan), images(4, 1, 17, 23)
     with torch.no_grad():
