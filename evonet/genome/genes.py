@@ -95,7 +95,10 @@ class SaccadeGene(Gene, frozen=True, kw_only=True):
     glance: int = 8  # channels of the glance's sheets
     depth: int = 1  # sheets of the eye
     form: SaccadeForm = "set"
-    route: Route = "budget"  # the best cells; of them those above the threshold; or every cell, and no glance
+    # The best cells; of them those above the threshold, a logit of 0; or every cell, and no glance. In a set the task
+    # does not teach the level of the logits, for weights are their softmax, which a constant does not change: how many
+    # cells pass is taught by `cost` or `location` of [saccades] alone.
+    route: Route = "budget"
     budgets: tuple[int, int, int, int] = (2, 0, 0, 0)  # cells of class 1, 2, 3, 4; of one fixation
     fixations: int = 0  # looks in turn, each of `budgets`; 0: all at once, without memory
     halting: int = 0  # h: no further look once an answer has probability 1 - 2**-h; 0: none is left out

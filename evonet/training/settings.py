@@ -61,6 +61,8 @@ class SaccadeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     consistency: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of KL(clean || corrupted answers), nats (b)
     map: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of the divergence of clean and corrupted maps, nats per cell (c)
     cost: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # of (MACs / all - rho)^2 and of the bounds; DynConv takes 10
+    # In sets with route = "threshold" the task teaches which cells are better than others, not how many are looked at
+    # (weights are relative): the level of their logits is taught by `cost` or `location` alone.
     # Of the MACs of the dearest class with a budget in every cell, the share that cost aims at. Bounds aim at the share
     # of the cells that each class with a budget then gets, the same for all: rho x dearest / sum of their MACs a cell.
     rho: Share = 0.25

@@ -300,6 +300,23 @@ def test_labels_can_be_kept_from_the_glance(genome, estimator):
         assert gradients(taught=False, **{name: weight})[bias].any()
 
 
+@torch.enable_grad()
+@pytest.mark.parametrize("genome", [SET, GRID], ids=["set", "grid"])
+def test_the_level_of_a_threshold_in_a_set_is_taught_by_cost_and_location_alone(genome):
+    """One number added to all logits of an image changes no weight; in a grid it changes probabilities."""
+    network = make_network(changed(genome, route="threshold", budgets=(4, 0, 0, 0)), blind=True)
+    x, labels, boxes, *_ = scene(network)
+    (bias,) = (k for k, t in enumerate(network.plan.tensors) if t.name == "logits.bias")
+
+    def slope(**settings: float) -> float:
+        total = objective(network, **settings)(x, labels, network.weights, 5, boxes)[1]
+        return float(torch.autograd.grad(total, network.weights, materialize_grads=True)[bias][0, 0].abs())
+
+    assert slope(cost=1.0) > 1e-4
+    assert slope(location=1.0) > 1e-4
+    assert (slope() > 1e-6) == (genome is GRID)
+
+
 GLANCE = ("glance0", "logits")
 
 
