@@ -119,7 +119,7 @@ def map_consistency(clean: Tensor, corrupted: Tensor) -> Tensor:
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """Of the softmax over classes and cells that `estimators.sampled` draws from: in [0, ln(K x cells)] nats.
+    """Of the softmax over classes and cells that `picks.Sampled` draws from: in [0, ln(K x cells)] nats.
 
     Mean over images. To be subtracted, times 1e-4..1e-2: against attention that degenerates to one cell (ATS).
     """
@@ -130,31 +130,18 @@ def entropy(logits: Tensor) -> Tensor:
 def location(logits: Tensor, covered: Tensor) -> Tensor:
     """Binary cross-entropy >= 0 in nats, mean over cells and images, of "looked at, in any class" against the object.
 
-    covered: (B, cells) in [0, 1], of `coverage` or `centred`. P(looked at) = 1 - P(none) = sigmoid(log sum exp logits).
+    covered: (B, cells) in [0, 1], of `centred`. P(looked at) = 1 - P(none) = sigmoid(log sum exp logits).
     """
     return F.binary_cross_entropy_with_logits(finite(logits).logsumexp(1), covered.to(logits.dtype))
 
 
-def coverage(boxes: Tensor, grid: tuple[int, int], cell: int) -> Tensor:
-    """(B, rows x columns) in [0, 1]: the share of each cell that lies in its image's box.
+def centred(boxes: Tensor, grid: tuple[int, int], cell: int) -> Tensor:
+    """(B, rows x columns), 0 or 1: whether the centre of each cell lies in its image's box.
 
     boxes: (B, 4), y0, x0, y1, x1 in pixels, half open (y0 <= y < y1).
     """
-    rows, columns = _overlap(boxes[:, 0::2], grid[0], cell), _overlap(boxes[:, 1::2], grid[1], cell)
-    return (rows[:, :, None] * columns[:, None, :]).flatten(1)
-
-
-def centred(boxes: Tensor, grid: tuple[int, int], cell: int) -> Tensor:
-    """(B, rows x columns), 0 or 1: whether the centre of each cell lies in its image's box, given as for `coverage`."""
     rows, columns = _contains(boxes[:, 0::2], grid[0], cell), _contains(boxes[:, 1::2], grid[1], cell)
     return (rows[:, :, None] & columns[:, None, :]).flatten(1).float()
-
-
-def _overlap(ends: Tensor, cells: int, side: int) -> Tensor:
-    """(B, cells): the share of each cell of one axis between two ends (B, 2)."""
-    start = side * torch.arange(cells, device=ends.device)
-    first, last = ends[:, :1], ends[:, 1:]
-    return (torch.minimum(start + side, last) - torch.maximum(start, first)).clamp(min=0) / side
 
 
 def _contains(ends: Tensor, cells: int, side: int) -> Tensor:

@@ -33,11 +33,14 @@ class Noisy:
 
 
 class Sampled:
-    """As many independent draws as there are cells in the budgets, each with equal weight: ATS.
+    """As many independent draws as there are cells in the budgets, each with equal weight.
 
-    `evonet.network.estimators.sampled` with `leave_one_out` as weights: the mean over the draws is an unbiased estimate
-    of the mean by the softmax over all cells, and so is its gradient. A cell may be drawn twice, and is then computed
-    twice.
+    The mean of their features is an unbiased estimate of the mean by a, the softmax of the logits over all classes and
+    cells, and so is its gradient, dL/da_q = <dL/dPhi, f_q> / (draws a_q) for what was drawn (Katharopoulos & Fleuret
+    2019, "Processing megapixel images with deep attention-sampling models", ATS). From each drawn f_q the mean of the
+    other draws is subtracted in it: it does not depend on q, so it changes no expectation, and what all features have
+    in common adds no variance (Kool et al. 2019, "Buy 4 REINFORCE samples, get a baseline for free!"). A cell may be
+    drawn twice, and is then computed twice.
     """
 
     def __init__(self, key: int) -> None:
