@@ -1,4 +1,7 @@
-"""Arithmetic on the record: which learning rate counts, what is on the frontier, what a gap is worth."""
+"""Arithmetic on the record: which learning rate counts, what is on the frontier, what a gap is worth.
+
+Validation chooses, rates as well as networks; test errors are only told.
+"""
 
 from __future__ import annotations
 
@@ -100,6 +103,12 @@ def frontier(points: Iterable[Point]) -> list[Point]:
     return front
 
 
+def chosen(found: Iterable[tuple[float, Row]]) -> list[Point]:
+    """The frontier of validation errors over costs, with the test errors of those on it: they may rise."""
+    by_validation = {Point(cost, row.mean("validation"), row.model): row for cost, row in found}
+    return [Point(p.cost, by_validation[p].mean(), p.model) for p in frontier(by_validation)]
+
+
 def error_at(front: Sequence[Point], cost: float) -> float | None:
     """The frontier's error at `cost`, straight in the logarithm of the cost; None below its cheapest point.
 
@@ -117,6 +126,11 @@ def error_at(front: Sequence[Point], cost: float) -> float | None:
 def cheapest(points: Iterable[Point], error: float) -> Point | None:
     """The cheapest point that is at most as wrong as `error`; None where there is none."""
     return min((p for p in points if p.error <= error), default=None)
+
+
+def best(found: Iterable[Row]) -> Row:
+    """The row of the lowest validation error, the cheaper of equal ones."""
+    return min(found, key=lambda row: (row.mean("validation"), row.macs, row.model))
 
 
 def closed_gap(random: float, ours: float, oracle: float) -> float | None:

@@ -11,7 +11,7 @@ from evaluating import SIDES
 from glance import LOOKS
 from jobs import finished, lines
 from predictions import DATE, MACS, SPEEDUP, WORDS
-from results import Point, Row, closed_gap, error_at, frontier, is_dense, is_mixed, rows, shown, side_of
+from results import Point, Row, chosen, closed_gap, error_at, is_dense, is_mixed, rows, shown, side_of
 from verdicts import verdicts
 
 from evonet.twins import estimate
@@ -53,10 +53,10 @@ def predicted() -> None:
 
 
 def errors(task: str, found: Sequence[Row]) -> None:
-    """A task's models by MACs, and those that no cheaper model of the ladder beats in bold."""
+    """A task's models by MACs; in bold the rungs and rivals that no cheaper one beats in validation."""
     if not found:
         return
-    front = {point.model for point in frontier(points(found))}
+    front = {point.model for point in ladder_front(found)}
     print(f"## {task}\n\n| model | MACs | weights | seeds | trainings | rate | validation % | test % ± 95 % |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for row in found:
@@ -68,9 +68,9 @@ def errors(task: str, found: Sequence[Row]) -> None:
     print()
 
 
-def points(found: Sequence[Row]) -> list[Point]:
-    """The ladder's and the rivals' test errors over MACs."""
-    return [Point(row.macs, row.mean(), row.model) for row in found if is_dense(row.model) and not is_mixed(row.model)]
+def ladder_front(found: Sequence[Row]) -> list[Point]:
+    """The test errors, over MACs, of the rungs and rivals that are on the frontier in validation."""
+    return chosen((row.macs, row) for row in found if is_dense(row.model) and not is_mixed(row.model))
 
 
 def glances(found: Sequence[Row]) -> None:
@@ -103,7 +103,7 @@ def controls(found: Sequence[Row]) -> None:
     )
     print("|---|---|---:|---|---:|---:|---:|")
     for (task, genome), by_selector in groups.items():
-        front = frontier(points([row for row in found if row.task == task]))
+        front = ladder_front([row for row in found if row.task == task])
         for selector, row in sorted(by_selector.items(), key=lambda item: item[1].mean()):
             ends = [by_selector[end].mean() for end in ("random", "oracle") if end in by_selector]
             gap = closed_gap(ends[0], row.mean(), ends[1]) if len(ends) == 2 else None

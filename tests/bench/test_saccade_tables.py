@@ -70,9 +70,9 @@ def test_validation_chooses_the_rate_over_the_seeds_that_both_have():
     assert (row.lr, row.trials, row.values("test")) == (0.1, 3, [0.30, 0.90])
 
 
-def glance(down, missed, seed=1):
+def glance(down, missed, seed=1, cell=8):
     miss = {"miss@1": missed + 0.2, "blind@1": 0.0, "miss@2": missed, "blind@2": 0.0, "miss@4": missed, "blind@4": 0.0}
-    return record(f"glance-{down}-8", 0, seed=seed) | {"validation": miss, "test": miss}
+    return record(f"glance-{down}-{cell}", 0, seed=seed) | {"validation": miss, "test": miss}
 
 
 def answers(out, records):
@@ -83,6 +83,24 @@ def test_a_view_is_given_up_below_99_percent_of_recall(tmp_path):
     found = answers(tmp_path, [glance(2, 0.005), glance(8, 0.02)])
     of = {subject.split()[2]: answer for subject, (answer, _) in found.items() if subject.startswith("glance")}
     assert of == {"1/2": "go on", "1/4": "not measured", "1/8": "stop", "1/16": "not measured"}
+
+
+def test_networks_are_chosen_by_validation_and_told_by_their_test_error(tmp_path):
+    lucky = {"pool4": (0.05, 0.01), "stem8": (0.04, 0.04)}  # validation, test
+    ours = {"saccade:a.toml:learned": (0.06, 0.001), "saccade:b.toml:learned": (0.03, 0.03)}
+    found = [record(name, test, validation=held) for name, (held, test) in (lucky | ours).items()]
+    glances = [glance(4, 0.02) | {"validation": glance(4, 0.0)["test"]}, glance(4, 0.0, cell=16)]
+    glances[1]["validation"] = glance(4, 0.01)["test"]
+    given_ = answers(tmp_path, [*found, *glances])
+    assert given_["glance at 1/4 on clutter:256, recall@4 of the object's cell >= 99%"] == (
+        "stop",
+        "98.00% (glance-4-8)",
+    )
+    assert given_["clutter:256, learned cells"] == (
+        "not reached",
+        "3.00% at 10,000,000 MACs (saccade:b.toml:learned), expected 2.00%; the ladder there: 4.00%, "
+        "against 2 of 12 rungs",
+    )
 
 
 @pytest.mark.parametrize("error, answer", [(0.02, "go on"), (0.05, "stop")])
@@ -138,7 +156,7 @@ def test_corruptions_are_judged_among_networks_trained_alike(tmp_path):
     for line, error in zip(found, (0.3, 0.2, 0.10, 0.15), strict=True):
         append(tmp_path / "corrupted.jsonl", {"name": line["name"], "corruption": "fog", "error": error})
     answer = answers(tmp_path, found)["corruptions on clutter:100: no worse in the mean, better in at least half"]
-    assert answer == ("not reached", "15.00% against 10.00% (pool4~mixed), better in 0 of 1")
+    assert answer == ("not reached", "15.00% against 10.00% (pool4~mixed), better in 0 of 1, against 1 of 6 rungs")
 
 
 def test_the_report_and_the_picture_hold_every_model(tmp_path, capsys):
