@@ -21,13 +21,21 @@ KEY = "error"
 
 
 class Row(NamedTuple):
-    """A model of a task at the learning rate that validation chose; one record a seed."""
+    """A model of a task, trained for as long, at the learning rate that validation chose; one record a seed."""
 
     task: str
     model: str
     lr: float
     trials: int  # trainings that the choice was made from
     records: tuple[Record, ...]
+
+    @property
+    def steps(self) -> int:
+        return int(self.records[0]["steps"])
+
+    @property
+    def batch(self) -> int:
+        return int(self.records[0]["batch"])
 
     @property
     def macs(self) -> int:
@@ -42,16 +50,23 @@ class Row(NamedTuple):
 
 
 def rows(records: Iterable[Record]) -> list[Row]:
-    """A row for each task and model, by task, then MACs."""
-    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    """A row for each task, model, number of steps and batch, by task, MACs, model, then steps."""
+    groups: dict[tuple[str, str, int, int], list[Record]] = defaultdict(list)
     for record in records:
-        groups[record["task"], record["model"]].append(record)
-    found = [_row(task, model, group) for (task, model), group in groups.items()]
-    return sorted(found, key=lambda row: (side_of(row.task), row.macs, row.model))
+        groups[record["task"], record["model"], record["steps"], record["batch"]].append(record)
+    found = [_row(group) for group in groups.values()]
+    return sorted(found, key=lambda row: (side_of(row.task), row.macs, row.model, row.steps, row.batch))
 
 
-def _row(task: str, model: str, group: Sequence[Record]) -> Row:
-    """The rate of the lowest mean validation error over the seeds that all rates have, else over what each has."""
+def _row(group: Sequence[Record]) -> Row:
+    """The rate of the lowest mean validation error over the seeds that all rates have, else over what each has.
+
+    Raises ValueError: records of several models or budgets, whose errors have no common mean.
+    """
+    kinds = {(record["task"], record["model"], record["steps"], record["batch"]) for record in group}
+    if len(kinds) != 1:
+        raise ValueError(f"records of {sorted(kinds)} in one row, expected those of one task, model, steps and batch")
+    ((task, model, _, _),) = kinds
     by_rate: dict[float, dict[int, Record]] = defaultdict(dict)
     for record in group:
         by_rate[record["lr"]][record["seed"]] = record
