@@ -64,7 +64,8 @@ def errors(task: str, found: Sequence[Row]) -> None:
         bold = "**" * (Point(row.macs, row.mean(), row.model) in front)
         print(
             f"| {bold}{shown(row.model)}{bold} | {row.macs:,} | {row.records[0]['parameters']:,} |{length(row)} "
-            f"{len(row.records)} | {row.trials} | {row.lr:g} | {100 * row.mean('validation'):.2f} | {percent(row.values('test'))} |"
+            f"{len(row.records)} | {row.trials} | {row.lr:g} | {100 * row.mean('validation'):.2f} | "
+            f"{percent(row.values('test'))} |"
         )
     print()
 

@@ -54,8 +54,8 @@ def test_the_closed_gap():
 
 def record(model, error, *, task="clutter:256", lr=0.002, seed=1, macs=10_000_000, validation=None, steps=3000):
     return {
-        "name": f"{task}_{model}_{lr}_{seed}_{steps}", "task": task, "model": model, "lr": lr, "seed": seed, "macs": macs,
-        "steps": steps, "batch": 128,
+        "name": f"{task}_{model}_{lr}_{seed}_{steps}", "task": task, "model": model, "lr": lr, "seed": seed,
+        "macs": macs, "steps": steps, "batch": 128,
         "parameters": 1000, "seconds": 1.0, "device": "cpu",
         "validation": {"error": error if validation is None else validation}, "test": {"error": error},
     }  # fmt: skip
