@@ -112,6 +112,12 @@ def test_the_plan_has_whole_seeds_first_and_both_rates_for_all_alike():
     assert len({job.name for job in jobs if job.lr}) == sum(job.lr is not None for job in jobs)
 
 
+def test_with_one_rate_every_seed_is_trained_at_it_once():
+    jobs = list(jobs_of(("glance", "ladder"), ("clutter:60",), 3, 0.004))
+    assert {job.lr for job in jobs} == {0.004}
+    assert len(jobs) == len({job.name for job in jobs}) == 3 * len({job.model for job in jobs})
+
+
 @pytest.mark.parametrize(
     "line",
     ["{", "[]", '{"task": "clutter:60"}', json.dumps(JOB._replace(steps=0)._asdict()), json.dumps({"a": 1})],
