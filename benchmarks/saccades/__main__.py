@@ -5,6 +5,7 @@
     python benchmarks/saccades sizes             # trained at 100 and 256, tested at 60 to 1024
     python benchmarks/saccades corrupt           # under 15 corruptions
     python benchmarks/saccades clock             # milliseconds; nothing else should run
+    python benchmarks/saccades conversion        # saved MACs to saved time, with a tenth of the cells; as quiet
     python benchmarks/saccades wiring --seeds 3  # local and long-range wiring, everywhere and where it looks
     python benchmarks/saccades paths             # scan paths without their order, their memory, their halting
     python benchmarks/saccades table             # the tables and verdicts as Markdown
@@ -45,7 +46,7 @@ from scheduler import supervise, work  # noqa: E402
 from evonet.errors import EvonetError  # noqa: E402
 
 MEASURES = ("sizes", "corrupt", "clock", "paths")  # of trained networks
-VERBS = ("plan", "train", "work", *MEASURES, "wiring", "table", "draw", "pack", "unpack", "tiny")
+VERBS = ("plan", "train", "work", *MEASURES, "conversion", "wiring", "table", "draw", "pack", "unpack", "tiny")
 
 
 def main() -> None:
@@ -93,6 +94,10 @@ def run(chosen: argparse.Namespace) -> None:
         tiny(chosen)
     elif chosen.what in MEASURES:
         evaluate(chosen)
+    elif chosen.what == "conversion":
+        from conversion import conversion
+
+        conversion(chosen.out, read_digits(chosen.data_dir, "cpu"))
     elif chosen.what == "wiring":
         from wiring import STEPS, wiring
 
@@ -183,6 +188,7 @@ def show(chosen: argparse.Namespace) -> None:
 def tiny(chosen: argparse.Namespace) -> None:
     """All parts with a few steps and canvases: does everything run?"""
     from clock import clock
+    from conversion import conversion
     from evaluating import sizes
 
     tasks = ["clutter:60", "clutter:100"]
@@ -194,6 +200,7 @@ def tiny(chosen: argparse.Namespace) -> None:
     train(chosen)
     digits = read_digits(chosen.data_dir, chosen.device)
     sizes(chosen.out, digits, chosen.device, tested=8)
+    conversion(chosen.out, read_digits(chosen.data_dir, "cpu"), batches=(1,), rounds=3)
     clock(chosen.out, read_digits(chosen.data_dir, "cpu"), tasks=tasks[:1], rounds=3, untrained=False)
     for verb, to in (("table", None), ("draw", chosen.out / "error.png"), ("pack", chosen.out / "packed")):
         chosen.what, chosen.to = verb, to

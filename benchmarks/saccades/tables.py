@@ -19,6 +19,7 @@ from evonet.twins import estimate
 
 def report(out: Path) -> None:
     """All tables of what is there."""
+    from conversion import conversion_table
     from paths import paths_table  # they need the core, tables do not
     from wiring import wiring_table
 
@@ -35,6 +36,7 @@ def report(out: Path) -> None:
     sizes(out, found)
     corruptions(out, found)
     times(out)
+    conversion_table(out)
     paths_table(out)
     wiring_table(out)
     print("## Verdicts\n")
