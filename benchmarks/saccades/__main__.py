@@ -7,7 +7,7 @@
     python benchmarks/saccades clock             # milliseconds; nothing else should run
     python benchmarks/saccades conversion        # saved MACs to saved time, with a tenth of the cells; as quiet
     python benchmarks/saccades wiring --seeds 3  # local and long-range wiring, everywhere and where it looks
-    python benchmarks/saccades paths             # scan paths without their order, their memory, their halting
+    python benchmarks/saccades paths             # scan paths in other orders, looking twice, halting otherwise
     python benchmarks/saccades table             # the tables and verdicts as Markdown
     python benchmarks/saccades draw --to docs/saccades-error.png     # error against MACs and milliseconds
     python benchmarks/saccades tiny --out /tmp/tiny                  # all of it in a minute, meaning nothing

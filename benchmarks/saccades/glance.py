@@ -1,7 +1,7 @@
 """Can a glance find the object at all? Small networks that only say in which cell it lies, trained with the boxes.
 
-The first of the stop rules: no selector that sees the image down-sampled by d can be better than this one, so what it
-does not find at its best, no saccade finds.
+The first of the stop rules. What these find is a lower bound of what an image down-sampled by d allows: other layers,
+or more steps, may find more, so a view is given up on the evidence of these small networks, not on proof.
 """
 
 from __future__ import annotations

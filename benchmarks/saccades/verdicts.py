@@ -48,7 +48,10 @@ def _tasks(found: Sequence[Row], prefix: str) -> list[str]:
 
 
 def recall(found: Sequence[Row], task: str, down: int) -> Verdict:
-    """First: does the view still show where the object is? The cell size that is better in validation counts."""
+    """First: does the view still show where the object is? At least as well as the best glance in validation finds it.
+
+    Below the bar the rule says stop, though a lower bound cannot prove that no glance would find it.
+    """
     subject = f"glance at 1/{down} on {task}, recall@{LOOKS} of the object's cell >= {RECALL:.0%}"
     names = {f"glance-{down}-{cell}" for cell in CELLS}
     some = [row for row in found if row.task == task and row.model in names]
