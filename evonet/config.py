@@ -199,6 +199,13 @@ def _checked(config: RunConfig, where: str) -> RunConfig:
             f"{where}: compression.bound = {config.compression.bound}, expected score.bound = {score.bound} since "
             'score.kind = "bound": compression must aim at the size that selection rewards. Set both.'
         )
+    moves = {name: getattr(config.training, name) for name in ("shift", "rotation", "scaling")}
+    moved = next((name for name, most in moves.items() if most), None)
+    if config.saccades.location and moved is not None:
+        raise ConfigError(
+            f"{where}: training.{moved} = {moves[moved]} with saccades.location = {config.saccades.location}, expected "
+            "0: boxes are of the images as they are, and do not move with them. Set one of them to 0."
+        )
     return config
 
 

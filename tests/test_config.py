@@ -173,3 +173,13 @@ def test_evaluations_that_say_nothing_of_saccades_have_the_keys_of_before_there_
 def test_saccade_settings_out_of_range_are_refused(wrong: str) -> None:
     with pytest.raises(ConfigError, match=rf"saccades.*{wrong.split('=')[0]}"):
         overridden(RunConfig(), [f"saccades.{wrong}"])
+
+
+@pytest.mark.parametrize("moved", ["shift=2", "rotation=5.0", "scaling=0.1"])
+def test_boxes_are_not_taught_of_images_that_were_moved(moved: str) -> None:
+    name, value = moved.split("=")
+    wrong = rf"--set: training\.{name} = {value} with saccades\.location = 1\.0, expected 0"
+    with pytest.raises(ConfigError, match=wrong):
+        overridden(RunConfig(), ["saccades.location=1.0", f"training.{moved}"])
+    overridden(RunConfig(), [f"training.{moved}"])
+    overridden(RunConfig(), ["saccades.location=1.0"])

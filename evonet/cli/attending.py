@@ -109,9 +109,12 @@ def _print_measures(found: Attention, where: str) -> None:
         f"{percent(found.pixels)} of the pixels read"
     )
     print_table(("measure", "found", beside), rows, title, left=("measure",))
-    print(f"largest change of a logit by noise in all that was not read: {found.counterfactual:g}")
+    held = "by noise in all that was not read, cells and weights held"
+    print(f"largest change of a logit {held}: {found.counterfactual:g}")
     if not found.alone:
         print("not 0 by construction: the cells that were not chosen are filled, or the image is read again, elsewhere")
+    again = "noise elsewhere, cells held, weights as the glance gives them"
+    print(f"{again}: {percent(found.reweighed_changed)} of answers change, a logit by {found.reweighed:g} at most")
     if found.hit is None:
         print("- without boxes: the data do not say where their objects are")
     lines = [(one.order, f"{one.deletion_area:.3f}", f"{one.insertion_area:.3f}") for one in found.curves]

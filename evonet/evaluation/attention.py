@@ -39,7 +39,9 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     """Means over images; shares in [0, 1]. What needs boxes, or other clutter, is None where the data have none."""
 
     images: int
-    alone: bool  # whether nothing but the looks' windows reaches an answer: then `changed` is 0 by construction
+    # Whether nothing but the looks' windows reaches an answer, cells and weights held; then `changed` is 0 by
+    # construction.
+    alone: bool
     accuracy: float
     cells: float  # looked at, per image
     fixations: float  # used, per image; 0 for looks all at once
@@ -51,6 +53,8 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     ink: float | None  # of what is in the box, the share that was read
     counterfactual: float  # the largest change of any logit of any image, noise in all that was not read
     changed: float  # images with any change at all
+    reweighed: float  # as `counterfactual`, but in the same cells each look weighs what the glance makes of it now
+    reweighed_changed: float  # images whose answer that changes
     necessity_accuracy: float  # noise in all that was read
     necessity_changed: float  # images whose answer it changes
     swap_hit: float | None  # hits of another look, among other clutter
@@ -78,7 +82,7 @@ def measure(network: Network, chunks: Iterable[Chunk], *, seed: int = 0) -> Atte
     whole = {name: torch.cat(values) for name, values in parts.items()}
     means = {name: float(values.double().mean()) for name, values in whole.items() if values.dim() == 1}
     named = {name: means.get(name) for name in Attention.__struct_fields__ if name not in ("images", "alone", "curves")}
-    named["counterfactual"] = float(whole["change"].max())
+    named |= {"counterfactual": float(whole["change"].max()), "reweighed": float(whole["reweighed"].max())}
     curves = tuple(_curve(order, whole) for order in ("weight", "occlusion", "random"))
     alone = looks.alone(network.plan)
     return Attention(images=len(whole["accuracy"]), alone=alone, curves=curves, **named)  # type: ignore[arg-type]
@@ -92,6 +96,7 @@ def _measured(network: Network, grid: SaccadePlan, chunk: Chunk, key: tuple[int,
     read = looks.read_pixels(network, looked, shape)
     noise = faithfulness.noise_like(x, "noise", *key)
     change = faithfulness.counterfactual(network, x, looked, noise)
+    again = faithfulness.reweighed(network, x, looked, noise)
     blind = faithfulness.necessity(network, x, looked, noise).argmax(1)
     answer = logits.argmax(1)
     found = {
@@ -101,6 +106,8 @@ def _measured(network: Network, grid: SaccadePlan, chunk: Chunk, key: tuple[int,
         "pixels": read.flatten(1).double().mean(1),
         "change": change,
         "changed": change > 0,
+        "reweighed": faithfulness.changes(again, logits),
+        "reweighed_changed": again.argmax(1) != answer,
         "necessity_accuracy": blind == chunk.labels,
         "necessity_changed": blind != answer,
         **_curves(network, x, looked, key),
@@ -109,9 +116,9 @@ def _measured(network: Network, grid: SaccadePlan, chunk: Chunk, key: tuple[int,
         found |= _objects(grid, chunk.boxes, looked)
         found["ink"] = looks.ink_coverage(x, chunk.boxes, read)
     if chunk.boxes is not None and chunk.swapped is not None:
-        again, looked = network.look(chunk.swapped)
+        other, looked = network.look(chunk.swapped)
         found["swap_hit"] = _objects(grid, chunk.boxes, looked)["hit"]
-        found["swap_same"] = again.argmax(1) == answer
+        found["swap_same"] = other.argmax(1) == answer
     return found
 
 

@@ -1,10 +1,11 @@
 """Whether an answer rests on what the map shows: noise where nothing was read, noise where all was, one look less.
 
 These measures say which evidence was *used*. They do not say why these cells were chosen: the glance has seen the whole
-image, and nothing here explains the glance.
+image, and nothing here explains the glance. It gives the looks of a set their weights, too, through which the rest of
+the image may reach the answer: `reweighed` measures by how much.
 
-The selection is held throughout: `network.answer(x, looked)` computes the same cells by the same motifs with the same
-weights, whatever the images have become.
+Everywhere else cells and weights are held: `network.answer(x, looked)` computes the same cells by the same motifs with
+the same weights, whatever the images have become.
 """
 
 from __future__ import annotations
@@ -29,16 +30,31 @@ def noise_like(x: Tensor, *parts: int | str) -> Tensor:
 def counterfactual(network: Network, x: Tensor, looked: Looked, noise: Tensor) -> Tensor:
     """The largest change of any logit, with noise in every pixel that no look could read: float (B,).
 
-    It is 0, bit for bit, wherever the looks alone reach the answer (`evonet.evaluation.looks.alone`): in the set form,
-    and in the conv form over zeros. Why exactly and not nearly: the windows are all that is gathered, so the gathered
-    blocks have the same bits as before; everything after is the same computation, over tensors of the same shapes and
-    thus in the same order of sums. What the glance makes of the noise chooses nothing, for the selection is held. A
-    conv form over *cheap* features fills the other cells from the glance's: there the change is a measurement.
+    Cells and weights are held. It is 0, bit for bit, wherever the looks alone then reach the answer
+    (`evonet.evaluation.looks.alone`): in the set form, and in the conv form over zeros. Why exactly and not nearly: the
+    windows are all that is gathered, so the gathered blocks have the same bits as before; everything after is the same
+    computation, over tensors of the same shapes and thus in the same order of sums. What the glance makes of the noise
+    chooses and weighs nothing. A conv form over *cheap* features fills the other cells from the glance's: there the
+    change is a measurement.
     A logit that is not finite counts as an infinite change.
     """
     read = read_pixels(network, looked, _shape(x))[:, None]
-    change = (network.answer(torch.where(read, x, noise), looked) - network.answer(x, looked)).abs().amax(1)
-    return change.nan_to_num(nan=torch.inf)
+    return changes(network.answer(torch.where(read, x, noise), looked), network.answer(x, looked))
+
+
+def reweighed(network: Network, x: Tensor, looked: Looked, noise: Tensor) -> Tensor:
+    """The logits with noise in every pixel that no look could read, in the same cells: float (B, classes).
+
+    As in `counterfactual`, but each look weighs what the glance makes of it now. So they change in a set that looks at
+    two cells or more at a time, and not where there is one, or in a grid over zeros, which weighs nothing.
+    """
+    read = read_pixels(network, looked, _shape(x))[:, None]
+    return network.look(torch.where(read, x, noise), pick=looked.held(weights=False))[0]
+
+
+def changes(logits: Tensor, before: Tensor) -> Tensor:
+    """The largest change of any logit of each image, from (B, classes) twice: float (B,). What is not finite is inf."""
+    return (logits - before).abs().amax(1).nan_to_num(nan=torch.inf)
 
 
 def necessity(network: Network, x: Tensor, looked: Looked, noise: Tensor) -> Tensor:

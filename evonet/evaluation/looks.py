@@ -17,8 +17,9 @@ Shape = tuple[int, int, int]  # of a mask: images, height, width
 
 
 def alone(plan: Plan) -> bool:
-    """Whether nothing of the image but the windows of the looks reaches the answer, once the cells are chosen.
+    """Whether nothing of the image but the windows of the looks reaches the answer, once cells and weights are held.
 
+    The weights of a set's looks come from the glance, as the cells do: it has seen the whole image.
     Not so where a conv form fills the other cells from the glance's features, or a later sheet reads the image itself.
     A set has neither (`evonet.genome.looking`). False for a plan without a saccade gene.
     """

@@ -6,14 +6,14 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from evonet.network.choosing import Choice, choose
+from evonet.network.choosing import Choice, choose, weights
 
 
 @dataclass(frozen=True)
 class Question:
     """What a choice of cells is made from, for `images` of a batch that still look."""
 
-    logits: Tensor  # (images, classes, cells): how good class 1, 2, ... would be; none is 0
+    logits: Tensor  # (images, classes, cells): how good class 1, 2, ... would be; none is 0, no budget -inf
     taken: Tensor | None  # (images, cells) bool: looked at before
     time: int  # number of the fixation
     images: Tensor  # (images,) int64: which of the batch
@@ -51,13 +51,15 @@ class Looked:
     kind: Tensor  # (looks,) int64: class 1, 2, ...
     time: Tensor  # (looks,) int64: number of the fixation; 0 without fixations
     weight: Tensor  # (looks,): in the weighted mean, summing to one per image and fixation; of a grid it says nothing
-    scores: Tensor  # (batch, classes, rows, columns): logits of the first glance, none is 0; zeros without a glance
+    # (batch, classes, rows, columns): logits of the first glance; none is 0, a class without a budget -inf. Without a
+    # glance zeros.
+    scores: Tensor
     answers: Tensor  # (batch, fixations or 1, classes): logits after each; an image that halted keeps its last
     fixations: Tensor  # (batch,) int64: how many it took; 0 without
 
-    def held(self) -> Pick:
-        """Picks the same cells again, with the same weights."""
-        return Held(self)
+    def held(self, *, weights: bool = True) -> Pick:
+        """Picks the same cells again, with the same weights; or with those that the glance now gives them."""
+        return Held(self, weights)
 
     def detached(self) -> "Looked":
         """Without what gradients would need."""
@@ -66,9 +68,10 @@ class Looked:
 
 @dataclass(frozen=True)
 class Held:
-    """The choice of an earlier look."""
+    """The cells of an earlier look, and with `weights` what they counted for; else the softmax of their new logits."""
 
     looked: Looked
+    weights: bool = True
 
     def __call__(self, question: Question) -> Picked:
         """Of the images asked for. As many have to be asked for as looked then."""
@@ -78,4 +81,4 @@ class Held:
         at = ((looked.time == question.time) & (place[looked.image] >= 0)).nonzero()[:, 0]
         cell = looked.cell[at, 0] * question.grid[1] + looked.cell[at, 1]
         choice = Choice(place[looked.image[at]], cell, looked.kind[at], torch.zeros_like(looked.weight[at]))
-        return Picked(choice, looked.weight[at])
+        return Picked(choice, looked.weight[at] if self.weights else weights(choice, question.logits))

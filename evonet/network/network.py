@@ -70,7 +70,7 @@ class Network(nn.Module):
         return logits, looked
 
     def answer(self, x: Tensor, looked: Looked, weights: Weights | None = None) -> Tensor:
-        """Logits for other pixels in the same cells: the selection is held, and no glance taken but for a fill."""
+        """Logits for other pixels in the same cells with the same weights; of the glance only a fill is made anew."""
         logits: Tensor = self.look(x, weights, pick=looked.held())[0]
         return logits
 

@@ -50,7 +50,8 @@ class Saccade(nn.Module):
     def glance(self, x: Tensor, w: Weights) -> tuple[Tensor, Tensor | None]:
         """Logits of the classes (batch, classes, cells), and the features of the cells (batch, channels, cells).
 
-        Without a glance zeros, and none.
+        A class without a budget does not exist: its logits are -inf, and so its probability is 0 wherever one is made
+        of them. Without a glance zeros, and none.
         """
         at = self.saccade
         if not at.glance:
@@ -58,7 +59,11 @@ class Saccade(nn.Module):
         sheets = {INPUT: self.view(x)}
         for k in at.glance:
             sheets[k] = self.sheets(k, sheets, w)
-        return sheets[at.glance[-1]].flatten(2), sheets[at.glance[-2]].flatten(2)
+        scores = sheets[at.glance[-1]].flatten(2)
+        if not all(at.budgets):  # stacked of rows, so that nothing is copied from the host: a CUDA graph may hold this
+            absent = torch.full_like(scores[:, 0], -torch.inf)
+            scores = torch.stack([scores[:, k] if n else absent for k, n in enumerate(at.budgets)], dim=1)
+        return scores, sheets[at.glance[-2]].flatten(2)
 
     def view(self, x: Tensor) -> Tensor:
         """The mean of every downsampling x downsampling pixels; as much of the image as the grid covers, or zeros.

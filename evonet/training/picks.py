@@ -8,6 +8,8 @@ from evonet.network.choosing import Choice, choose, finite, gumbel, uniform, wei
 from evonet.network.estimators import inverted
 from evonet.network.looking import Picked, Question
 
+SCORED_NOISE = 1.0  # scale for `Scored` where the settings' noise is 0: a draw from the softmax of the logits
+
 
 class Noisy:
     """The best cells under Gumbel noise, weighted as evaluation weights them: by the softmax of their logits."""
@@ -69,6 +71,7 @@ class Scored:
     """
 
     def __init__(self, key: int, scale: float) -> None:
+        """`key`: of the step; `scale` of the noise, > 0: the draw is from the softmax of the logits / scale."""
         self.noisy = Noisy(key, scale)
         self.scale = scale
         self.kept: list[Tensor] = []  # log-probabilities of every fixation, (images,)
@@ -90,7 +93,7 @@ class Scored:
             cells = choice.cell[start : start + n * len(total)].view(len(total), n)
             start += n * len(total)
             for place in range(n):
-                known = finite(question.logits[:, k]).masked_fill(taken, -torch.inf) / max(self.scale, 1e-6)
+                known = finite(question.logits[:, k]).masked_fill(taken, -torch.inf) / self.scale
                 total = total + known.log_softmax(1).gather(1, cells[:, place : place + 1])[:, 0]
                 taken = taken.scatter(1, cells[:, place : place + 1], True)
         return total

@@ -38,21 +38,36 @@ class SaccadeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     0 is not computed. By default the task alone teaches where to look.
     """
 
-    # How a choice of cells gets a gradient (evonet.network.estimators): `weighted` averages what is chosen by the
-    # softmax of its logits, as evaluation does; `sampled` draws cells and is unbiased; `straight_through` computes all
-    # classes at all cells, for the choice of kernels; `reinforce` is for fixations, and does
-    # for single cells, whose weight is one whatever their logit.
+    # How a choice of cells gets a gradient in the first 80 % of the training (evonet.network.estimators). In the rest,
+    # and in genomes to which the estimator does not apply (sets that look at two classes at each fixation, say), it is
+    # `weighted` that trains.
+    # - `weighted`, for all: cells are chosen and averaged as in evaluation. Where a set looks at one cell, in all or at
+    #   a time, its weight is 1 whatever its logit and teaches nothing: there it is the score function.
+    # - `sampled`, for sets without fixations: as many cells are drawn as there are in the budgets; unbiased.
+    # - `straight_through`, for grids (form = "conv"): all classes in all cells; for the choice of kernels.
+    # - `reinforce`, for sets with fixations and one class, under route = "budget" or one cell a fixation: the score
+    #   function of the scan path; the cells of a fixation weigh the same.
     estimator: Literal["weighted", "sampled", "straight_through", "reinforce"] = "weighted"
     # Scale of the Gumbel noise on logits; 1 draws from their softmax. Under `weighted` it fades in the first third, and
     # on clutter:256 every noise cost accuracy (docs/results/saccades.md): try it where a glance keeps looking away.
+    # The score function cannot learn without a draw: its noise does not fade, and where 0 is set here it is 1
+    # (`evonet.training.picks.SCORED_NOISE`). `sampled` always draws from the softmax.
     noise: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    # Whether the labels' gradient reaches the glance. If not, whatever trains with answers (the cross-entropy of clean
+    # and corrupted images, `consistency`) takes glance and query as they are, no score function is used, and `cost`,
+    # `map`, `entropy` and `location` alone teach where to look. The first two alone make all images' maps the same.
+    taught: bool = True
     corrupted: Annotated[float, Meta(ge=0, le=10)] = 0.0  # weight of the cross-entropy, nats, of a corrupted view (a)
     consistency: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of KL(clean || corrupted answers), nats (b)
     map: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of the divergence of clean and corrupted maps, nats per cell (c)
     cost: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # of (MACs / all - rho)^2 and of the bounds; DynConv takes 10
-    rho: Share = 0.25  # share of the MACs, and of each class's cells, that cost and bounds aim at
+    # Of the MACs of the dearest class with a budget in every cell, the share that cost aims at. Bounds aim at the share
+    # of the cells that each class with a budget then gets, the same for all: rho x dearest / sum of their MACs a cell.
+    rho: Share = 0.25
     entropy: Annotated[float, Meta(ge=0, le=1)] = 0.0  # of the map's entropy, nats, as a reward; ATS takes 1e-4 to 1e-2
-    location: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of the cross-entropy, nats per cell, of map and object's box
+    # Of the cross-entropy, nats per cell, of map and object's box. Not with [training] shift, rotation or scaling: they
+    # move images and not boxes.
+    location: Annotated[float, Meta(ge=0, le=100)] = 0.0
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

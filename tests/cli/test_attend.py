@@ -110,7 +110,8 @@ def test_measures_in_json(evonet, plain, data):
 def test_measures_in_words(evonet, plain, data):
     text = evonet("attend", plain, "--data", data, "--measures", "--images", 4).stdout
     assert "4 images: 3.0 cells and 0.0 fixations each" in text
-    assert "largest change of a logit by noise in all that was not read: 0\n" in text
+    assert "largest change of a logit by noise in all that was not read, cells and weights held: 0\n" in text
+    assert "noise elsewhere, cells held, weights as the glance gives them: " in text
     assert "the data do not say where their objects are" in text
     assert "not 0 by construction" not in text
     plain.write_bytes(pack(make_package(CHEAP)))

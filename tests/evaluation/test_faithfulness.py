@@ -67,6 +67,40 @@ def test_a_logit_that_is_not_finite_counts_as_changed():
     assert faithfulness.counterfactual(network, x, looked, faithfulness.noise_like(x)).isinf().all()
 
 
+@pytest.mark.parametrize("name", GENOMES)
+def test_cells_may_be_held_and_weighed_anew(name):
+    """Through its weights the rest of the image reaches the answer, where a set weighs several looks at a time."""
+    network = make_network(GENOMES[name], blind=True)  # its glance sees beyond a cell
+    x, _, _ = some(network)
+    logits, looked = network.look(x)
+    assert torch.equal(network.look(x, pick=looked.held(weights=False))[0], logits)
+    noise = faithfulness.noise_like(x)
+    found = faithfulness.changes(faithfulness.reweighed(network, x, looked, noise), logits)
+    assert bool((found > 0).any()) == (name in ("set", "threshold", "deep", "two a fixation"))
+    read = looks.read_pixels(network, looked, (len(x), *x.shape[2:]))[:, None]
+    _, other = network.look(torch.where(read, x, noise), pick=looked.held(weights=False))
+    assert torch.equal(other.cell, looked.cell)
+    assert torch.equal(other.kind, looked.kind)
+    sums = torch.zeros(len(x), 3).index_put((looked.image, looked.time), other.weight, accumulate=True)
+    if network.plan.saccade.form == "set":
+        torch.testing.assert_close(sums[sums > 0], torch.ones_like(sums[sums > 0]))
+
+
+def test_what_weights_let_through_is_measured_beside_what_looks_do():
+    network = make_network(blind=True)
+    x, labels, _ = some(network, 20)
+    parts = [Chunk(x[at], labels[at]) for at in (slice(9), slice(9, None))]
+    found = measure(network, parts)
+    logits, looked = network.look(x)
+    noise = torch.cat([faithfulness.noise_like(part.images, "noise", 0, k) for k, part in enumerate(parts)])
+    again = faithfulness.reweighed(network, x, looked, noise)
+    assert found.alone
+    assert found.changed == found.counterfactual == 0
+    assert found.reweighed == pytest.approx(float((again - logits).abs().max()))
+    assert found.reweighed > 1e-4
+    assert found.reweighed_changed == pytest.approx(float((again.argmax(1) != logits.argmax(1)).double().mean()))
+
+
 def test_noise_in_what_was_read_is_all_that_necessity_adds(network):
     x, _, _ = some(network)
     logits, looked = network.look(x)

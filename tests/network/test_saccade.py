@@ -1,6 +1,7 @@
 """Networks that look: blocks against the whole sheet, both traps, and what the unvisited pixels can change."""
 
 from collections.abc import Callable
+from math import log
 from typing import NamedTuple
 
 import pytest
@@ -19,6 +20,7 @@ from evonet.network.looking import Looked
 from evonet.network.network import Network
 from evonet.network.stages import Lowered
 from evonet.plan import Plan, Shape, expand
+from evonet.training.looking import class_probabilities, entropy, location, map_consistency
 
 WINDOW = MotifGene(radius=2, taps=25)
 POINT = MotifGene(radius=0, taps=1)
@@ -180,6 +182,36 @@ def test_logits_of_what_was_not_computed_have_no_gradient_but_through_the_choice
     assert bool(scores.grad[seen & ~computed].any()) == (form == "conv")
 
 
+@pytest.mark.parametrize("budgets", [(2, 0, 0, 0), (0, 2, 0, 0)])
+@pytest.mark.parametrize("form", ["set", "conv"])
+def test_a_class_without_a_budget_exists_nowhere(form, budgets):
+    """It has no probability, teaches nothing and learns nothing; and all that is made of the logits stays finite."""
+    network = network_of(expand(looking(form=form, budgets=budgets), input=(1, 16, 16), classes=5))
+    plan = network.plan
+    (weight,) = [at for at, t in enumerate(plan.tensors) if t.name == "logits.motif0.taps"]
+    x, absent = images(2, 1, 16, 16), budgets.index(0)
+    logits, looked = network.look(x)
+    scores = looked.scores.flatten(2)
+    assert bool((scores[:, absent] == -torch.inf).all())
+    assert bool(scores[:, 1 - absent].isfinite().all())
+    p = class_probabilities(scores)
+    assert not bool(p[:, 1 + absent].any())
+    torch.testing.assert_close(p[:, 2 - absent], scores[:, 1 - absent].sigmoid())  # as if there were the other alone
+    everywhere = (
+        location(scores, torch.ones_like(scores[:, 0])) - entropy(scores) + map_consistency(scores, scores.flip(2))
+    )
+    total = logits.sin().sum() + everywhere + p[:, 1:].mean()
+    found = torch.autograd.grad(total, network.weights, allow_unused=True)
+    assert bool(total.isfinite())
+    assert all(bool(g.isfinite().all()) for g in found if g is not None)
+    assert not bool(found[weight][absent].any())
+    assert bool(found[weight][1 - absent].any())
+    with torch.no_grad():
+        network.weights[weight][absent] += 50
+    assert torch.equal(network.look(x)[0], logits)
+    assert entropy(scores) <= log(scores.shape[2]) + 1e-6
+
+
 HELD: dict[str, Callable[[], Genome]] = {
     "set": lambda: SET,
     "threshold": lambda: looking(route="threshold"),
@@ -193,7 +225,7 @@ HELD: dict[str, Callable[[], Genome]] = {
 
 @pytest.mark.parametrize("name", HELD)
 def test_unvisited_pixels_cannot_matter(name):
-    """With the selection held, noise in every pixel outside all windows changes not one bit of any logit."""
+    """With cells and weights held, noise in every pixel outside all windows changes not one bit of any logit."""
     plan = expand(HELD[name](), input=(1, 17, 23), classes=5)
     network, x = network_of(plan), images(4, 1, 17, 23)
     with torch.no_grad():
