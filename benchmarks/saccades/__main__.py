@@ -5,18 +5,25 @@
     python benchmarks/saccades sizes             # trained at 100 and 256, tested at 60 to 1024
     python benchmarks/saccades corrupt           # under 15 corruptions
     python benchmarks/saccades clock             # milliseconds; nothing else should run
+    python benchmarks/saccades conversion        # saved MACs to saved time, with a tenth of the cells; as quiet
     python benchmarks/saccades wiring --seeds 3  # local and long-range wiring, everywhere and where it looks
-    python benchmarks/saccades paths             # scan paths without their order, their memory, their halting
+    python benchmarks/saccades paths             # scan paths in other orders, looking twice, halting otherwise
     python benchmarks/saccades table             # the tables and verdicts as Markdown
     python benchmarks/saccades draw --to docs/saccades-error.png     # error against MACs and milliseconds
     python benchmarks/saccades tiny --out /tmp/tiny                  # all of it in a minute, meaning nothing
 
 Every model of a task gets the same canvases (by seed), optimiser, steps, batch, and grid of two learning rates, between
-which the validation error decides. The test canvases decide nothing. On one GPU, in one call of limited time:
+which the validation error decides; with --rate R of plan, R alone. The test canvases decide nothing. Trainings of other
+steps or another batch are rows of their own. On one GPU, in one call of limited time:
 
     python benchmarks/saccades train --plan plan.jsonl --device cuda --jobs 5 --lanes 4 --limit-s 450 --out /tmp/s
     python benchmarks/saccades pack --out /tmp/s --to "$OUT"         # records and weights in few files
     python benchmarks/saccades unpack --from FOLDER                  # into OUT, where they came back to
+
+runs/records/saccades-5acd271.jsonl was made with one rate, 0.004, for all, with part of the ladder, one or three seeds,
+and other steps than those of `plan`. Its plan, from the root of the project, then `train` as above:
+
+    bash benchmarks/saccades/record.sh > plan.jsonl
 """
 
 import argparse
@@ -39,7 +46,7 @@ from scheduler import supervise, work  # noqa: E402
 from evonet.errors import EvonetError  # noqa: E402
 
 MEASURES = ("sizes", "corrupt", "clock", "paths")  # of trained networks
-VERBS = ("plan", "train", "work", *MEASURES, "wiring", "table", "draw", "pack", "unpack", "tiny")
+VERBS = ("plan", "train", "work", *MEASURES, "conversion", "wiring", "table", "draw", "pack", "unpack", "tiny")
 
 
 def main() -> None:
@@ -50,6 +57,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--models", nargs="*", default=[], help="only these; saccade:GENOME.toml:SELECTOR adds one")
     parser.add_argument("--steps", type=int, default=None, help="of plan and wiring: of every training")
+    parser.add_argument("--rate", type=float, default=None, help="of plan: the one learning rate of every training")
     parser.add_argument("--plan", type=Path, default=Path("plan.jsonl"))
     parser.add_argument("--jobs", type=int, default=2, help="processes beside each other")
     parser.add_argument("--lanes", type=int, default=1, help="trainings beside each other in a process, on CUDA")
@@ -63,6 +71,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if unknown := set(chosen.parts) - set(PARTS):
         parser.error(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PARTS)}")
+    if chosen.rate is not None and not chosen.rate > 0:
+        parser.error(f"--rate {chosen.rate:g}, expected more than 0")
     if chosen.what in ("draw", "pack") and chosen.to is None:
         parser.error(f"{chosen.what} needs --to")
     if chosen.what == "unpack" and chosen.source is None:
@@ -84,6 +94,10 @@ def run(chosen: argparse.Namespace) -> None:
         tiny(chosen)
     elif chosen.what in MEASURES:
         evaluate(chosen)
+    elif chosen.what == "conversion":
+        from conversion import conversion
+
+        conversion(chosen.out, read_digits(chosen.data_dir, "cpu"))
     elif chosen.what == "wiring":
         from wiring import STEPS, wiring
 
@@ -95,7 +109,7 @@ def run(chosen: argparse.Namespace) -> None:
 
 def plan(chosen: argparse.Namespace) -> None:
     """Print the jobs, a line each; on standard error what they cost."""
-    jobs = planned(chosen.parts or PARTS, chosen.tasks, chosen.seeds, chosen.models)
+    jobs = planned(chosen.parts or PARTS, chosen.tasks, chosen.seeds, chosen.models, chosen.rate)
     if chosen.steps is not None:
         jobs = [job._replace(steps=chosen.steps) for job in jobs]
     for job in jobs:
@@ -105,11 +119,14 @@ def plan(chosen: argparse.Namespace) -> None:
     print(f"{len(jobs)} trainings, {work / 1e15:.2f} peta-MACs forward and backward", file=sys.stderr)
 
 
-def planned(parts: Sequence[str], tasks: Sequence[str], seeds: int, models: Sequence[str]) -> list[Job]:
+def planned(
+    parts: Sequence[str], tasks: Sequence[str], seeds: int, models: Sequence[str], rate: float | None = None
+) -> list[Job]:
     """Seed by seed, parts in the order given; with `models` only those, and the saccade networks among them."""
-    jobs = [job for job in jobs_of(parts, tasks, seeds) if not models or job.model in models]
+    jobs = [job for job in jobs_of(parts, tasks, seeds, rate) if not models or job.model in models]
     named = [name for name in models if name.startswith("saccade:")]
-    jobs += [j for seed in range(1, seeds + 1) for task in tasks for name in named for j in trials(task, name, seed)]
+    for seed in range(1, seeds + 1):
+        jobs += [job for task in tasks for name in named for job in trials(task, name, seed, rate)]
     return sorted(jobs, key=lambda job: job.seed)
 
 
@@ -171,6 +188,7 @@ def show(chosen: argparse.Namespace) -> None:
 def tiny(chosen: argparse.Namespace) -> None:
     """All parts with a few steps and canvases: does everything run?"""
     from clock import clock
+    from conversion import conversion
     from evaluating import sizes
 
     tasks = ["clutter:60", "clutter:100"]
@@ -182,6 +200,7 @@ def tiny(chosen: argparse.Namespace) -> None:
     train(chosen)
     digits = read_digits(chosen.data_dir, chosen.device)
     sizes(chosen.out, digits, chosen.device, tested=8)
+    conversion(chosen.out, read_digits(chosen.data_dir, "cpu"), batches=(1,), rounds=3)
     clock(chosen.out, read_digits(chosen.data_dir, "cpu"), tasks=tasks[:1], rounds=3, untrained=False)
     for verb, to in (("table", None), ("draw", chosen.out / "error.png"), ("pack", chosen.out / "packed")):
         chosen.what, chosen.to = verb, to

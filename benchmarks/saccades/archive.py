@@ -10,7 +10,8 @@ from jobs import finished
 from results import rows
 
 SHARD, SHARDS = 14 * 2**20, 4  # bytes of a file, files of weights
-RECORDS = ("models.jsonl", "failed.jsonl", "sizes.jsonl", "corrupted.jsonl", "clock.jsonl")
+MEASURED = ("sizes", "corrupted", "clock", "conversion", "paths", "wiring")
+RECORDS = tuple(f"{name}.jsonl" for name in ("models", "failed", *MEASURED))
 
 
 def pack(out: Path, to: Path) -> list[str]:

@@ -2,8 +2,10 @@
 
 A model is named saccade:GENOME.toml:SELECTOR. Selectors: learned (the best cells, weighted by the softmax of their
 logits), learned-noisy (the same under fading Gumbel noise), learned-sampled (independent draws, unbiased, for 80 % of
-the training), learned-scored (the score function, for fixations and single cells); with @box the glance is also told
-where the digit is; and the controls.
+the training), learned-scored (the score function, for fixations and single cells); and the controls. With @box the
+glance is also told in which cell the digit's middle lies, by the loss and at the weight that a CNN@box gets: the
+cross-entropy over the cells (`ladder.location_loss`) of each cell's log odds of being looked at, in any class, fading
+to nothing (`ladder.location_weight`). It is not the library's own `[saccades] location`, a binary cross-entropy a cell.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from canvas import Batch
 from controls import SCORES, ranked
-from ladder import CLASSES, Classifier
+from ladder import CLASSES, Classifier, location_loss, location_weight
 from macs import Counts
 from torch import Tensor
 from training import Moment
@@ -46,32 +48,33 @@ class Saccade(Classifier):
         self.network, self.at, self.seed = network, at, seed
         self.selector, _, located = selector.partition("@")
         self.located = bool(located)
-        # Looks of one class without memory have shapes that do not depend on what is seen, and a control has no noise.
+        # Looks of one class without memory have shapes that do not depend on what is seen; in `learned` and in controls
+        # nothing fades: neither noise nor the loss of the boxes.
         plain = at.classes == 1 and not at.fixations and at.route != "threshold"
-        self.capturable = plain and self.selector not in LEARNED[1:]
+        self.capturable = plain and not located and self.selector not in LEARNED[1:]
 
     def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:
         return self.network.look(images, pick=self._control(images, boxes))[0]
 
     def loss(self, batch: Batch, at: Moment | None = None) -> Tensor:
-        """Of the task; @box: and of the cell with the middle of the box, less and less (`phase`)."""
-        now = phase(at.step / at.steps) if at else phase(1.0)
+        """Of the task; @box: and of the cell with the middle of the box, less and less."""
         if at and self.selector == "learned-scored":
-            return self._scored(batch, at)
-        pick = self._control(batch.images, batch.boxes) or self._noise(at, drawn=now.drawn, noise=now.noise)
+            settings = SaccadeSettings(estimator="reinforce", noise=1.0)
+            objective = Objective(self.network, settings, steps=at.steps, seed=self.seed)
+            loss = objective(batch.images, batch.labels, self.network.weights, at.step)[1]
+            return loss + self._box_loss(batch, at, None)
+        pick = self._control(batch.images, batch.boxes) or self._noise(at)
         logits, looked = self.network.look(batch.images, pick=pick, halt=False)
-        loss = F.cross_entropy(logits, batch.labels)
-        if not self.located:
-            return loss
-        where = looked.scores.logsumexp(1)
-        return loss + now.location * F.cross_entropy(where.flatten(1), cell_of(batch.boxes, self.at.cell, self.at.grid))
+        return F.cross_entropy(logits, batch.labels) + self._box_loss(batch, at, looked.scores)
 
-    def _scored(self, batch: Batch, at: Moment) -> Tensor:
-        """The library's own objective with the score function, and @box with its loss of the location."""
-        settings = SaccadeSettings(estimator="reinforce", noise=1.0, location=1.0 if self.located else 0.0)
-        objective = Objective(self.network, settings, steps=at.steps, seed=self.seed)
-        boxes = batch.boxes if self.located else None
-        return objective(batch.images, batch.labels, self.network.weights, at.step, boxes)[1]
+    def _box_loss(self, batch: Batch, at: Moment | None, scores: Tensor | None) -> Tensor | float:
+        """Of the glance's logits (B, classes, rows, columns); where they are not at hand, a glance is taken again."""
+        if not (self.located and (weight := location_weight(at))):
+            return 0.0
+        if scores is None:
+            assert self.network.saccade is not None
+            scores = self.network.saccade.glance(batch.images, self.network.weights)[0].unflatten(2, self.at.grid)
+        return weight * location_loss(scores.logsumexp(1), batch.boxes, self.at.cell)
 
     def counts(self) -> Counts:
         """The plan's own: glance, halo and every fixation included."""
@@ -88,17 +91,12 @@ class Saccade(Classifier):
         scores = SCORES[self.selector](images, boxes, self.at.cell)[:, :rows, :columns]
         return controlled(ranked(scores))
 
-    def _noise(self, at: Moment | None, *, drawn: bool, noise: float) -> Pick | None:
-        if at is None or not drawn or self.selector == "learned":
+    def _noise(self, at: Moment | None) -> Pick | None:
+        now = phase(at.step / at.steps) if at else phase(1.0)
+        if at is None or not now.drawn or self.selector == "learned":
             return None
         key = seeds.key("saccades", "pick", self.seed, at.step)
-        return Sampled(key) if self.selector == "learned-sampled" else Noisy(key, noise) if noise else None
-
-
-def cell_of(boxes: Tensor, cell: int, grid: tuple[int, int]) -> Tensor:
-    """The flat cell (B,) that holds the middle of each box, the nearest one where that lies beside the grid."""
-    y, x = (boxes[:, :2] + boxes[:, 2:]).div(2 * cell, rounding_mode="floor").unbind(1)
-    return y.clamp(max=grid[0] - 1) * grid[1] + x.clamp(max=grid[1] - 1)
+        return Sampled(key) if self.selector == "learned-sampled" else Noisy(key, now.noise) if now.noise else None
 
 
 def controlled(scores: Tensor) -> Pick:

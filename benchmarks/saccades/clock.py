@@ -72,7 +72,7 @@ def _together(
     size = max(1, min(batch, LARGEST // side**2))
     shown = Fixed(task, digits["test"], "test").at(torch.arange(size))
     macs = {name: counts_of(name, task_of(task)).macs for name in models}
-    works = {name: _work(model, shown.images, shown.boxes) for name, model in models.items()}
+    works = {name: work_of(model, shown.images, shown.boxes) for name, model in models.items()}
     for name, times in interleaved(works, rounds=rounds, few={n for n in macs if macs[n] * size > MANY}).items():
         low, middle, high = quantiles(times, n=4)
         line: dict[str, Any] = {"task": task, "model": name, "batch": batch, "measured": size, "threads": threads}
@@ -81,7 +81,9 @@ def _together(
         print(f"{task} {name:16s} batch {size:3d} threads {threads}: {line['ms']:8.3f} ms an image", flush=True)
 
 
-def _work(model: nn.Module, *inputs: torch.Tensor) -> Callable[[], object]:
+def work_of(model: nn.Module, *inputs: torch.Tensor) -> Callable[[], object]:
+    """One forward pass."""
+
     def run() -> object:
         with torch.inference_mode():
             return model(*inputs)

@@ -1,4 +1,4 @@
-"""Error against MACs and against milliseconds, one panel a task."""
+"""Error against MACs and against milliseconds, one panel a task; a line joins the frontier of validation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 from clock import milliseconds
 from jobs import finished
 from matplotlib.axes import Axes
-from results import Point, Row, frontier, is_dense, is_mixed, rows, side_of
+from results import Point, Row, chosen, is_dense, is_mixed, rows, side_of
 
 
 def draw(out: Path, path: Path, *, batch: int = 1, threads: int = 1) -> None:
@@ -40,7 +40,7 @@ def draw(out: Path, path: Path, *, batch: int = 1, threads: int = 1) -> None:
 
 def _panel(axes: Axes, found: list[Row], costs: list[float]) -> None:
     points = [Point(cost, 100 * row.mean(), row.model) for row, cost in zip(found, costs, strict=True)]
-    front = frontier(p for p in points if is_dense(p.model))
+    front = chosen((cost, row) for row, cost in zip(found, costs, strict=True) if is_dense(row.model))
     axes.step([p.cost for p in front], [p.error for p in front], where="post", color="0.7", zorder=0)
     for kind, marker in (("ladder", "o"), ("with boxes", "^"), ("saccade", "*")):
         some = [p for p in points if _kind(p.model) == kind]

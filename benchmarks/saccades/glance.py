@@ -1,7 +1,7 @@
 """Can a glance find the object at all? Small networks that only say in which cell it lies, trained with the boxes.
 
-The first of the stop rules: no selector that sees the image down-sampled by d can be better than this one, so what it
-does not find at its best, no saccade finds.
+The first of the stop rules. What these find is a lower bound of what an image down-sampled by d allows: other layers,
+or more steps, may find more, so a view is given up on the evidence of these small networks, not on proof.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from math import log2
 import torch
 import torch.nn.functional as F
 from canvas import Batch
-from ladder import layer, location_loss, middle, padded
+from ladder import cell_of, layer, location_loss, padded
 from torch import Tensor, nn
 from training import Moment
 
@@ -43,7 +43,7 @@ class Glance(nn.Module):
 
     def loss(self, batch: Batch, at: Moment | None = None) -> Tensor:
         del at
-        return location_loss(self(batch.images), self._whole(batch))
+        return location_loss(self(batch.images), batch.boxes, self.cell)
 
     def misses(self, batch: Batch) -> dict[str, Tensor]:
         """Per image, for the k best cells: 1 where none holds the box's middle (miss), none touches it (blind)."""
@@ -51,16 +51,12 @@ class Glance(nn.Module):
         rows, columns = logits.shape[1:]
         found = {}
         best = logits.flatten(1).topk(max(LOOKS), dim=1).indices
-        right = best == middle(self._whole(batch), rows=rows, columns=columns)[:, None]
+        right = best == cell_of(batch.boxes, self.cell, (rows, columns))[:, None]
         touching = touched(batch.boxes, self.cell, rows, columns).flatten(1).gather(1, best)
         for k in LOOKS:
             found[f"miss@{k}"] = (~right[:, :k].any(1)).float()
             found[f"blind@{k}"] = (~touching[:, :k].any(1)).float()
         return found
-
-    def _whole(self, batch: Batch) -> Batch:
-        """The images at their padded size, whose cells are whole."""
-        return batch._replace(images=padded(batch.images, self.cell))
 
 
 def touched(boxes: Tensor, cell: int, rows: int, columns: int) -> Tensor:

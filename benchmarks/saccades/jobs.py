@@ -38,20 +38,20 @@ class Job(NamedTuple):
         return "_".join("".join(c if c.isalnum() or c in "+-.@~" else "-" for c in part) for part in parts)
 
 
-def jobs_of(parts: Sequence[str], tasks: Sequence[str], seeds: int) -> Iterator[Job]:
-    """Seed by seed, so that a benchmark that is cut off has whole seeds; the first one tries all rates."""
+def jobs_of(parts: Sequence[str], tasks: Sequence[str], seeds: int, rate: float | None = None) -> Iterator[Job]:
+    """Seed by seed, so that a benchmark that is cut off has whole seeds; `rate` as in `trials`."""
     for seed in range(1, seeds + 1):
         for part in parts:
             for task in tasks:
                 for model in models_of(part, task):
-                    yield from trials(task, model, seed)
+                    yield from trials(task, model, seed, rate)
 
 
-def trials(task: str, model: str, seed: int) -> Iterator[Job]:
-    """A model's trainings of one seed, with the budget of its task."""
+def trials(task: str, model: str, seed: int, rate: float | None = None) -> Iterator[Job]:
+    """A model's trainings of one seed, with the budget of its task: at `rate`, else at all rates for the first seed."""
     side = task_of(task).side
     steps = GLANCE_STEPS if model.startswith("glance-") else STEPS.get(side, 3000)
-    for lr in RATES if seed == 1 else (None,):
+    for lr in (rate,) if rate or seed > 1 else RATES:
         yield Job(task, model, lr, seed, steps, BATCH.get(side, 128))
 
 

@@ -15,6 +15,8 @@ from canvas import Batch
 from torch import Tensor, nn
 from training import Moment
 
+from evonet.training.looking import phase
+
 CLASSES = 10
 
 
@@ -28,6 +30,11 @@ class Spec:
     extra: int = 0
     paired: bool = False  # two 3x3 layers before each reduction
     patch: int = 0  # a first layer of patch x patch, stride patch
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a side of what becomes one place of the last map."""
+        return self.down * max(1, self.patch) * 2 ** (len(self.widths) - bool(self.patch))
 
 
 _POOL2 = Spec((16, 32, 64), down=2)
@@ -60,7 +67,7 @@ LADDER: dict[str, Spec] = {
 class Classifier(nn.Module):
     """Images to logits; some look at the boxes too (oracles)."""
 
-    capturable = True  # as a CUDA graph: no shape depends on what is seen
+    capturable = True  # as a CUDA graph: no shape depends on what is seen, no weight of a loss on the step
 
     def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:
         raise NotImplementedError
@@ -80,8 +87,9 @@ class Cnn(Classifier):
     """A rung. The readout is linear on the means and the maxima of the last map."""
 
     def __init__(self, spec: Spec, *, located: bool = False) -> None:
-        """`located`: with the loss of the boxes, the same that a saccade network with location labels gets."""
+        """`located`: with the loss of the boxes, `location_loss`, as a saccade network with @box has it."""
         super().__init__()
+        self.capturable = not located
         self.spec = spec
         self.features = nn.Sequential(*layers_of(spec))
         self.readout = nn.Linear(2 * spec.widths[-1], CLASSES)
@@ -92,10 +100,11 @@ class Cnn(Classifier):
         return self._answer(self._map(images))
 
     def loss(self, batch: Batch, at: Moment | None = None) -> Tensor:
-        del at
         found = self._map(batch.images)
         loss = F.cross_entropy(self._answer(found), batch.labels)
-        return loss if self.where is None else loss + location_loss(self.where(found)[:, 0], batch)
+        if self.where is None:
+            return loss
+        return loss + location_weight(at) * location_loss(self.where(found)[:, 0], batch.boxes, self.spec.stride)
 
     def _map(self, images: Tensor) -> Tensor:
         found: Tensor = self.features(padded(images, self.spec.down * max(1, self.spec.patch)))
@@ -136,16 +145,27 @@ def padded(images: Tensor, multiple: int) -> Tensor:
     return F.pad(images, (0, right, 0, down)) if down or right else images
 
 
-def location_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy, over the places of a map (B, rows, columns), of the one that holds the middle of the box."""
-    return F.cross_entropy(logits.flatten(1), middle(batch, rows=logits.shape[1], columns=logits.shape[2]))
+def location_loss(logits: Tensor, boxes: Tensor, cell: int) -> Tensor:
+    """The loss of the boxes, for all that has one: the cross-entropy, over the cells, of that of the box's middle.
+
+    logits: (B, rows, columns) of the cells of `cell` x `cell` pixels; boxes: (B, 4). In nats, the mean over images.
+    """
+    rows, columns = logits.shape[1:]
+    return F.cross_entropy(logits.flatten(1), cell_of(boxes, cell, (rows, columns)))
 
 
-def middle(batch: Batch, *, rows: int, columns: int) -> Tensor:
-    """The flat place (B,) of the box's middle in a map whose cells share the image out evenly."""
-    height, width = batch.images.shape[2:]
-    y, x = (batch.boxes[:, :2] + batch.boxes[:, 2:]).div(2, rounding_mode="floor").unbind(1)
-    return y * rows // height * columns + x * columns // width
+def location_weight(at: Moment | None) -> float:
+    """What the loss of the boxes is multiplied by beside the task's: it fades (cos^2) and is gone after 80 % (`phase`).
+
+    So a training with it cannot be captured: a graph would keep the weight of its first step.
+    """
+    return phase(at.step / at.steps if at else 1.0).location
+
+
+def cell_of(boxes: Tensor, cell: int, grid: tuple[int, int]) -> Tensor:
+    """The flat cell (B,) that holds the middle of each box, the nearest one where that lies beside the grid."""
+    y, x = (boxes[:, :2] + boxes[:, 2:]).div(2 * cell, rounding_mode="floor").unbind(1)
+    return y.clamp(max=grid[0] - 1) * grid[1] + x.clamp(max=grid[1] - 1)
 
 
 def folded(model: nn.Module) -> nn.Module:

@@ -1,4 +1,7 @@
-"""What scan paths are worth: trained networks without their order, their inhibition, their memory, their halting.
+"""What scan paths are worth: trained networks with another order of cells, without inhibition, with another halting.
+
+No variant takes the state away from what answers. In the glance's order nothing seen says where to look, but all that
+was seen is still remembered; at random after the first, neither glance nor state say where.
 
 Thresholds of halting are chosen on validation canvases: the lowest whose error is within `SLACK` of looking on to the
 end. Then all variants are tested.

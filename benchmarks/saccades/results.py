@@ -1,4 +1,7 @@
-"""Arithmetic on the record: which learning rate counts, what is on the frontier, what a gap is worth."""
+"""Arithmetic on the record: which learning rate counts, what is on the frontier, what a gap is worth.
+
+Validation chooses, rates as well as networks; test errors are only told.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,21 @@ KEY = "error"
 
 
 class Row(NamedTuple):
-    """A model of a task at the learning rate that validation chose; one record a seed."""
+    """A model of a task, trained for as long, at the learning rate that validation chose; one record a seed."""
 
     task: str
     model: str
     lr: float
     trials: int  # trainings that the choice was made from
     records: tuple[Record, ...]
+
+    @property
+    def steps(self) -> int:
+        return int(self.records[0]["steps"])
+
+    @property
+    def batch(self) -> int:
+        return int(self.records[0]["batch"])
 
     @property
     def macs(self) -> int:
@@ -39,16 +50,23 @@ class Row(NamedTuple):
 
 
 def rows(records: Iterable[Record]) -> list[Row]:
-    """A row for each task and model, by task, then MACs."""
-    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    """A row for each task, model, number of steps and batch, by task, MACs, model, then steps."""
+    groups: dict[tuple[str, str, int, int], list[Record]] = defaultdict(list)
     for record in records:
-        groups[record["task"], record["model"]].append(record)
-    found = [_row(task, model, group) for (task, model), group in groups.items()]
-    return sorted(found, key=lambda row: (side_of(row.task), row.macs, row.model))
+        groups[record["task"], record["model"], record["steps"], record["batch"]].append(record)
+    found = [_row(group) for group in groups.values()]
+    return sorted(found, key=lambda row: (side_of(row.task), row.macs, row.model, row.steps, row.batch))
 
 
-def _row(task: str, model: str, group: Sequence[Record]) -> Row:
-    """The rate of the lowest mean validation error over the seeds that all rates have, else over what each has."""
+def _row(group: Sequence[Record]) -> Row:
+    """The rate of the lowest mean validation error over the seeds that all rates have, else over what each has.
+
+    Raises ValueError: records of several models or budgets, whose errors have no common mean.
+    """
+    kinds = {(record["task"], record["model"], record["steps"], record["batch"]) for record in group}
+    if len(kinds) != 1:
+        raise ValueError(f"records of {sorted(kinds)} in one row, expected those of one task, model, steps and batch")
+    ((task, model, _, _),) = kinds
     by_rate: dict[float, dict[int, Record]] = defaultdict(dict)
     for record in group:
         by_rate[record["lr"]][record["seed"]] = record
@@ -100,6 +118,12 @@ def frontier(points: Iterable[Point]) -> list[Point]:
     return front
 
 
+def chosen(found: Iterable[tuple[float, Row]]) -> list[Point]:
+    """The frontier of validation errors over costs, with the test errors of those on it: they may rise."""
+    by_validation = {Point(cost, row.mean("validation"), row.model): row for cost, row in found}
+    return [Point(p.cost, by_validation[p].mean(), p.model) for p in frontier(by_validation)]
+
+
 def error_at(front: Sequence[Point], cost: float) -> float | None:
     """The frontier's error at `cost`, straight in the logarithm of the cost; None below its cheapest point.
 
@@ -117,6 +141,11 @@ def error_at(front: Sequence[Point], cost: float) -> float | None:
 def cheapest(points: Iterable[Point], error: float) -> Point | None:
     """The cheapest point that is at most as wrong as `error`; None where there is none."""
     return min((p for p in points if p.error <= error), default=None)
+
+
+def best(found: Iterable[Row]) -> Row:
+    """The row of the lowest validation error, the cheaper of equal ones."""
+    return min(found, key=lambda row: (row.mean("validation"), row.macs, row.model))
 
 
 def closed_gap(random: float, ours: float, oracle: float) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
 
@@ -11,7 +11,7 @@ from evaluating import SIDES
 from glance import LOOKS
 from jobs import finished, lines
 from predictions import DATE, MACS, SPEEDUP, WORDS
-from results import Point, Row, closed_gap, error_at, frontier, is_dense, is_mixed, rows, shown, side_of
+from results import Point, Row, chosen, closed_gap, error_at, is_dense, is_mixed, rows, shown, side_of
 from verdicts import verdicts
 
 from evonet.twins import estimate
@@ -19,6 +19,7 @@ from evonet.twins import estimate
 
 def report(out: Path) -> None:
     """All tables of what is there."""
+    from conversion import conversion_table
     from paths import paths_table  # they need the core, tables do not
     from wiring import wiring_table
 
@@ -35,6 +36,7 @@ def report(out: Path) -> None:
     sizes(out, found)
     corruptions(out, found)
     times(out)
+    conversion_table(out)
     paths_table(out)
     wiring_table(out)
     print("## Verdicts\n")
@@ -53,24 +55,33 @@ def predicted() -> None:
 
 
 def errors(task: str, found: Sequence[Row]) -> None:
-    """A task's models by MACs, and those that no cheaper model of the ladder beats in bold."""
+    """A task's models by MACs; in bold the rungs and rivals that no cheaper one beats in validation."""
     if not found:
         return
-    front = {point.model for point in frontier(points(found))}
-    print(f"## {task}\n\n| model | MACs | weights | seeds | trainings | rate | validation % | test % ± 95 % |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    front = ladder_front(found)
+    head, length = steps_of(found)
+    print(f"## {task}\n\n| model | MACs | weights |{head} seeds | trainings | rate | validation % | test % ± 95 % |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|" + "---:|" * bool(head))
     for row in found:
-        name = f"**{shown(row.model)}**" if row.model in front else shown(row.model)
+        bold = "**" * (Point(row.macs, row.mean(), row.model) in front)
         print(
-            f"| {name} | {row.macs:,} | {row.records[0]['parameters']:,} | {len(row.records)} | {row.trials} | "
-            f"{row.lr:g} | {100 * row.mean('validation'):.2f} | {percent(row.values('test'))} |"
+            f"| {bold}{shown(row.model)}{bold} | {row.macs:,} | {row.records[0]['parameters']:,} |{length(row)} "
+            f"{len(row.records)} | {row.trials} | {row.lr:g} | {100 * row.mean('validation'):.2f} | "
+            f"{percent(row.values('test'))} |"
         )
     print()
 
 
-def points(found: Sequence[Row]) -> list[Point]:
-    """The ladder's and the rivals' test errors over MACs."""
-    return [Point(row.macs, row.mean(), row.model) for row in found if is_dense(row.model) and not is_mixed(row.model)]
+def steps_of(found: Sequence[Row]) -> tuple[str, Callable[[Row], str]]:
+    """The head and the cells of a column of steps and batch, where rows differ in them; else nothing."""
+    if len({(row.steps, row.batch) for row in found}) == 1:
+        return "", lambda row: ""
+    return " steps x batch |", lambda row: f" {row.steps:,} x {row.batch} |"
+
+
+def ladder_front(found: Sequence[Row]) -> list[Point]:
+    """The test errors, over MACs, of the rungs and rivals that are on the frontier in validation."""
+    return chosen((row.macs, row) for row in found if is_dense(row.model) and not is_mixed(row.model))
 
 
 def glances(found: Sequence[Row]) -> None:
@@ -90,29 +101,36 @@ def glances(found: Sequence[Row]) -> None:
 
 def controls(found: Sequence[Row]) -> None:
     """Every saccade network beside its controls, and beside the ladder at equal MACs."""
-    groups: dict[tuple[str, str], dict[str, Row]] = {}
+    groups: dict[tuple[str, str], list[Row]] = {}
     for row in found:
         if row.model.startswith("saccade:") and not is_mixed(row.model):
-            _, genome, selector = row.model.split(":")
-            groups.setdefault((row.task, genome), {})[selector] = row
+            groups.setdefault((row.task, row.model.split(":")[1]), []).append(row)
     if not groups:
         return
+    head, length = steps_of([row for group in groups.values() for row in group])
     print(
-        "## Selectors at the same budget\n\n"
-        "| task | genome | MACs | selector | test % ± 95 % | closed gap | ladder there % |"
+        "## Selectors at the same budget of cells\n\n"
+        f"| task | genome | MACs | selector |{head} test % ± 95 % | closed gap | ladder there % |"
     )
-    print("|---|---|---:|---|---:|---:|---:|")
-    for (task, genome), by_selector in groups.items():
-        front = frontier(points([row for row in found if row.task == task]))
-        for selector, row in sorted(by_selector.items(), key=lambda item: item[1].mean()):
-            ends = [by_selector[end].mean() for end in ("random", "oracle") if end in by_selector]
-            gap = closed_gap(ends[0], row.mean(), ends[1]) if len(ends) == 2 else None
+    print("|---|---|---:|---|---:|---:|---:|" + "---:|" * bool(head))
+    for (task, genome), group in groups.items():
+        front = ladder_front([row for row in found if row.task == task])
+        for row in sorted(group, key=Row.mean):
+            random, oracle = (_end(group, selector, row) for selector in ("random", "oracle"))
+            gap = closed_gap(random.mean(), row.mean(), oracle.mean()) if random and oracle else None
             dense = error_at(front, row.macs)
             print(
-                f"| {task} | {Path(genome).stem} | {row.macs:,} | {selector} | {percent(row.values('test'))} | "
+                f"| {task} | {Path(genome).stem} | {row.macs:,} | {row.model.split(':')[2]} |{length(row)} "
+                f"{percent(row.values('test'))} | "
                 f"{'-' if gap is None else f'{gap:.2f}'} | {'-' if dense is None else f'{100 * dense:.2f}'} |"
             )
     print()
+
+
+def _end(group: Sequence[Row], selector: str, like: Row) -> Row | None:
+    """The control that a gap is measured from: trained for as long as `like`, else the one of the most steps."""
+    some = [row for row in group if row.model.split(":")[2] == selector]
+    return max(some, key=lambda row: ((row.steps, row.batch) == (like.steps, like.batch), row.steps), default=None)
 
 
 def sizes(out: Path, found: Sequence[Row]) -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
-from arms import SELECTORS, cell_of, saccade
+from arms import SELECTORS, saccade
 from canvas import Fixed, task_of
+from controls import SCORES
+from ladder import location_loss
 from models import counts_of
 from training import Moment
 
@@ -79,9 +81,22 @@ def test_the_boxes_teach_the_glance_where_the_digit_is(batch):
     assert hits() > before + 0.2
 
 
-def test_the_cell_of_a_box_is_counted_in_pixels_whatever_the_grid_leaves_out():
-    boxes = torch.tensor([[0, 0, 2, 2], [14, 30, 20, 40], [50, 50, 60, 60]])
-    assert cell_of(boxes, 16, (3, 3)).tolist() == [0, 1 * 3 + 2, 2 * 3 + 2]
+@pytest.mark.parametrize("selector", ["learned", "learned-scored"])
+def test_the_loss_of_the_boxes_is_the_rungs_and_fades(batch, selector):
+    fields = {"budgets": (1, 0, 0, 0), "fixations": 3} if selector == "learned-scored" else {}
+    plain, located = (saccade(genome(**fields), name, side=60, seed=1) for name in (selector, f"{selector}@box"))
+    scores = located.network.look(batch.images)[1].scores
+    expected = location_loss(scores.logsumexp(1), batch.boxes, 8)
+    for step, weight in ((0, 1.0), (40, 0.5), (80, 0.0), (99, 0.0)):
+        at = Moment(step, 100)
+        torch.testing.assert_close(
+            located.loss(batch, at) - plain.loss(batch, at), weight * expected, rtol=1e-3, atol=1e-5
+        )
+
+
+def test_what_fades_is_not_captured():
+    plain = {name: saccade(genome(), name, side=60, seed=1).capturable for name in SELECTORS}
+    assert {name for name in plain if plain[name]} == {"learned", *SCORES}
 
 
 def test_arms_are_named_in_plans_and_counted_by_their_plan(tmp_path):

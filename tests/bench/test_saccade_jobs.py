@@ -112,6 +112,12 @@ def test_the_plan_has_whole_seeds_first_and_both_rates_for_all_alike():
     assert len({job.name for job in jobs if job.lr}) == sum(job.lr is not None for job in jobs)
 
 
+def test_with_one_rate_every_seed_is_trained_at_it_once():
+    jobs = list(jobs_of(("glance", "ladder"), ("clutter:60",), 3, 0.004))
+    assert {job.lr for job in jobs} == {0.004}
+    assert len(jobs) == len({job.name for job in jobs}) == 3 * len({job.model for job in jobs})
+
+
 @pytest.mark.parametrize(
     "line",
     ["{", "[]", '{"task": "clutter:60"}', json.dumps(JOB._replace(steps=0)._asdict()), json.dumps({"a": 1})],
@@ -195,6 +201,9 @@ def test_weights_come_back_and_are_tested_at_other_sizes(out, digits, capsys):
 
 def test_what_is_packed_is_unpacked_and_merged(out, tmp_path, digits, capsys, monkeypatch):
     worked([JOB, JOB._replace(seed=2)], out, digits)
+    measured = ("sizes", "corrupted", "clock", "conversion", "paths", "wiring")
+    for name in measured:
+        append(out / f"{name}.jsonl", {"of": name})
     assert pack(out, tmp_path / "files") == []
     there = tmp_path / "there"
     prepare(there)
@@ -204,6 +213,7 @@ def test_what_is_packed_is_unpacked_and_merged(out, tmp_path, digits, capsys, mo
     assert {record["seed"] for record in finished(there).values()} == {1, 2, 3}
     for record in finished(there).values():
         trained(record, there)
+    assert all(lines(there / f"{name}.jsonl") == [{"of": name}] for name in measured)
     monkeypatch.setattr("archive.SHARD", 40_000)
     monkeypatch.setattr("archive.SHARDS", 1)
     assert pack(out, tmp_path / "small") == [JOB._replace(seed=2).name]

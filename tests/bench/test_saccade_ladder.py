@@ -5,11 +5,12 @@ import copy
 import pytest
 import torch
 from canvas import Fixed, Fresh, task_of
-from ladder import LADDER, Cnn, Spec, folded, middle
+from ladder import LADDER, Cnn, Spec, cell_of, folded
 from macs import count
 from models import CROP, LIMIT, counts_of, model_of, rungs
 from rivals import BlobCrop, crops, densest
 from torch import nn
+from training import Moment
 
 BY_HAND = {
     # 30x30x9x8 + 15x15x72x16 + 8x8x144x32 + 4x4x288x64 + 128x10
@@ -118,15 +119,26 @@ def test_the_loss_of_the_boxes_reaches_the_features(digits):
     torch.manual_seed(0)
     plain, located = Cnn(Spec((4, 8), down=2)), Cnn(Spec((4, 8), down=2), located=True)
     located.load_state_dict(plain.state_dict(), strict=False)
+    assert (plain.capturable, located.capturable) == (True, False)
+    assert located.loss(batch, Moment(8, 10)) == plain.loss(batch, Moment(8, 10))  # it has faded
     for model in (plain, located):
-        model.loss(batch).backward()
-    assert located.loss(batch) > plain.loss(batch)
+        model.loss(batch, Moment(0, 10)).backward()
+    assert located.loss(batch, Moment(0, 10)) > located.loss(batch, Moment(5, 10)) > plain.loss(batch)
     assert located.where.weight.grad.abs().sum() > 0
     assert not torch.equal(plain.features[1].weight.grad, located.features[1].weight.grad)
 
 
-def test_the_middle_of_a_box_is_the_cell_that_holds_it(digits):
-    batch = Fixed("clutter:60", digits["test"], "test").at(torch.arange(30))
-    found = middle(batch, rows=6, columns=6)  # cells of ten pixels
-    y, x = (batch.boxes[:, :2] + batch.boxes[:, 2:]).div(2, rounding_mode="floor").unbind(1)
-    assert torch.equal(found, y // 10 * 6 + x // 10)
+@pytest.mark.parametrize("name", LADDER)
+@pytest.mark.parametrize("side", [60, 100])
+def test_a_place_of_the_last_map_is_as_large_as_the_loss_of_the_boxes_takes_it_for(name, side):
+    cnn = Cnn(LADDER[name])
+    places = cnn._map(torch.zeros(1, 1, side, side)).shape[2:]
+    assert places == (-(-side // cnn.spec.stride),) * 2
+
+
+def test_the_cell_of_a_box_is_counted_in_pixels_whatever_the_grid_leaves_out(digits):
+    boxes = torch.tensor([[0, 0, 2, 2], [14, 30, 20, 40], [50, 50, 60, 60]])
+    assert cell_of(boxes, 16, (3, 3)).tolist() == [0, 1 * 3 + 2, 2 * 3 + 2]
+    boxes = Fixed("clutter:60", digits["test"], "test").at(torch.arange(30)).boxes
+    y, x = (boxes[:, :2] + boxes[:, 2:]).div(2, rounding_mode="floor").unbind(1)
+    assert torch.equal(cell_of(boxes, 10, (6, 6)), y // 10 * 6 + x // 10)
