@@ -1,37 +1,41 @@
-"""Error against MACs and against milliseconds, one panel a task; a line joins the frontier of validation."""
+"""Error against MACs and against milliseconds, one column a task; a line joins the frontier of validation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
-from clock import milliseconds
+from clock import BATCHES, milliseconds
 from jobs import finished
 from matplotlib.axes import Axes
-from results import Point, Row, chosen, is_dense, is_mixed, rows, side_of
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from results import Row, chosen, is_dense, is_learned, is_mixed, rows, shown, side_of
+
+#: Where a panel's names do not fit beside their marks: what is drawn is the ladder, the learned glance, and its bound.
+DRAWN = (":learned", ":oracle")
 
 
-def draw(out: Path, path: Path, *, batch: int = 1, threads: int = 1) -> None:
+def draw(out: Path, path: Path, *, batches: Sequence[int] = BATCHES, threads: int = 1) -> None:
     """Raises ValueError where nothing has been trained."""
-    found = [
-        row for row in rows(finished(out).values()) if not (row.model.startswith("glance-") or is_mixed(row.model))
-    ]
+    found = [row for row in rows(finished(out).values()) if _drawn(row.model)]
     tasks = sorted({row.task for row in found}, key=side_of)
     if not tasks:
         raise ValueError(f"{out / 'models.jsonl'}: no trained classifier in it, expected some; train first")
     times = milliseconds(out)
-    grid = plt.subplots(2, len(tasks), figsize=(1 + 4 * len(tasks), 7), layout="constrained", squeeze=False)
-    figure, axes = grid
+    size = (1 + 5 * len(tasks), 4 * (1 + len(batches)))
+    figure, axes = plt.subplots(1 + len(batches), len(tasks), figsize=size, layout="constrained", squeeze=False)
     for place, task in enumerate(tasks):
         of_task = [row for row in found if row.task == task]
         _panel(axes[0][place], of_task, [row.macs / 1e6 for row in of_task])
         axes[0][place].set(title=task, xlabel="million MACs")
-        timed = [row for row in of_task if (task, row.model, batch, threads) in times]
-        _panel(axes[1][place], timed, [times[task, row.model, batch, threads] for row in timed])
-        axes[1][place].set(xlabel=f"ms an image, batch {batch}, {threads} thread" + "s" * (threads > 1))
+        for below, batch in enumerate(batches, start=1):
+            timed = [row for row in of_task if (task, row.model, batch, threads) in times]
+            _panel(axes[below][place], timed, [times[task, row.model, batch, threads] for row in timed])
+            axes[below][place].set(xlabel=f"ms an image, batch {batch}, {threads} thread" + "s" * (threads > 1))
     for row_of_axes in axes:
         row_of_axes[0].set_ylabel("test error, %")
     figure.savefig(path, dpi=110)
@@ -39,19 +43,33 @@ def draw(out: Path, path: Path, *, batch: int = 1, threads: int = 1) -> None:
 
 
 def _panel(axes: Axes, found: list[Row], costs: list[float]) -> None:
-    points = [Point(cost, 100 * row.mean(), row.model) for row, cost in zip(found, costs, strict=True)]
+    if not found:
+        axes.text(0.5, 0.5, "not timed", ha="center", va="center", transform=axes.transAxes, color="0.5")
+        axes.set(xticks=[], yticks=[])
+        return
     front = chosen((cost, row) for row, cost in zip(found, costs, strict=True) if is_dense(row.model))
-    axes.step([p.cost for p in front], [p.error for p in front], where="post", color="0.7", zorder=0)
-    for kind, marker in (("ladder", "o"), ("with boxes", "^"), ("saccade", "*")):
-        some = [p for p in points if _kind(p.model) == kind]
-        axes.scatter([p.cost for p in some], [p.error for p in some], marker=marker, s=24 + 60 * (kind == "saccade"))
-        for p in some:
-            name = p.model.rpartition("/")[2]
-            axes.annotate(name, (p.cost, p.error), xytext=(4, 3), textcoords="offset points", fontsize=6)
-    if points:
-        axes.set(xscale="log", yscale="log" if min(p.error for p in points) > 0 else "linear")
+    axes.step([p.cost for p in front], [100 * p.error for p in front], where="post", color="0.75", zorder=0)
+    for kind, marker in (("ladder", "o"), ("saccade", "*"), ("told where", "P")):
+        some = [(cost, row) for row, cost in zip(found, costs, strict=True) if _kind(row.model) == kind]
+        errors = [100 * row.mean() for _, row in some]
+        axes.scatter([cost for cost, _ in some], errors, marker=marker, s=24 + 60 * (kind != "ladder"))
+        for (cost, row), error in zip(some, errors, strict=True):
+            name = shown(row.model).removesuffix(", learned").replace(", oracle", ", told where")
+            axes.annotate(name, (cost, error), xytext=(5, 3), textcoords="offset points", fontsize=7)
+    axes.set(xscale="log", yscale="log" if all(row.mean() > 0 for row in found) else "linear")
+    axes.margins(x=0.25, y=0.1)
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.3)
 
 
+def _drawn(model: str) -> bool:
+    saccade = model.startswith("saccade:")
+    return not (model.startswith("glance-") or is_mixed(model)) and (not saccade or model.endswith(DRAWN))
+
+
 def _kind(model: str) -> str:
-    return "saccade" if model.startswith("saccade:") else "with boxes" if "@" in model else "ladder"
+    return "ladder" if not model.startswith("saccade:") else "saccade" if is_learned(model) else "told where"
