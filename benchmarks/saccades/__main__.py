@@ -3,6 +3,7 @@
     python benchmarks/saccades plan glance ladder box --seeds 3 > plan.jsonl     # what is trained, in order
     python benchmarks/saccades train --plan plan.jsonl --jobs 2                  # resumable
     python benchmarks/saccades sizes             # trained at 100 and 256, tested at 60 to 1024
+    python benchmarks/saccades budgets           # the same weights with more cells, at 1024
     python benchmarks/saccades corrupt           # under 15 corruptions
     python benchmarks/saccades clock             # milliseconds; nothing else should run
     python benchmarks/saccades conversion        # saved MACs to saved time, with a tenth of the cells; as quiet
@@ -45,7 +46,7 @@ from scheduler import supervise, work  # noqa: E402
 
 from evonet.errors import EvonetError  # noqa: E402
 
-MEASURES = ("sizes", "corrupt", "clock", "paths")  # of trained networks
+MEASURES = ("sizes", "budgets", "corrupt", "clock", "paths")  # of trained networks
 VERBS = ("plan", "train", "work", *MEASURES, "conversion", "wiring", "table", "draw", "pack", "unpack", "tiny")
 
 
@@ -156,6 +157,10 @@ def evaluate(chosen: argparse.Namespace) -> None:
     digits = read_digits(chosen.data_dir, chosen.device)
     if chosen.what == "clock":
         clock(chosen.out, digits, tasks=[*chosen.tasks, "clutter:1024"])
+    elif chosen.what == "budgets":
+        from budgets import budgets
+
+        budgets(chosen.out, digits, chosen.device)
     elif chosen.what == "paths":
         from paths import paths
 
