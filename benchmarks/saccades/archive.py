@@ -10,7 +10,7 @@ from jobs import finished
 from results import rows
 
 SHARD, SHARDS = 14 * 2**20, 4  # bytes of a file, files of weights
-MEASURED = ("sizes", "corrupted", "clock", "conversion", "paths", "wiring")
+MEASURED = ("sizes", "budgets", "corrupted", "clock", "conversion", "paths", "wiring")
 RECORDS = tuple(f"{name}.jsonl" for name in ("models", "failed", *MEASURED))
 
 
