@@ -130,7 +130,8 @@ def test_sections_must_fit_each_other(tmp_path: Path, overrides: list[str], mess
 
 
 def test_migrants_are_nobody_where_islands_are_apart(tmp_path: Path) -> None:
-    load_config(write(tmp_path, ""), ["search.islands=4", "search.migrants=8", "search.migrate_every=0"])
+    apart = load_config(write(tmp_path, ""), ["search.islands=4", "search.migrants=8", "search.migrate_every=0"])
+    assert apart.search.migrants == 8
 
 
 def test_a_stored_configuration_of_another_evonet_can_be_looked_at():
