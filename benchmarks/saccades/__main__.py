@@ -17,7 +17,8 @@ Every model of a task gets the same canvases (by seed), optimiser, steps, batch,
 which the validation error decides; with --rate R of plan, R alone. The test canvases decide nothing. Trainings of other
 steps or another batch are rows of their own. On one GPU, in one call of limited time:
 
-    python benchmarks/saccades train --plan plan.jsonl --device cuda --jobs 4 --lanes 4 --claim-s 150 --limit-s 220 --out /tmp/s
+    python benchmarks/saccades train --plan plan.jsonl --device cuda --jobs 4 --lanes 4 --out /tmp/s \\
+        --claim-s 140 --limit-s 210                                  # what began by 140 s should end by 210 s
     python benchmarks/saccades pack --out /tmp/s --to "$OUT"         # records and weights in few files
     python benchmarks/saccades unpack --from FOLDER                  # into OUT, where they came back to
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from ladder import padded
 from torch import Tensor
 
+from evonet.training.boxes import shared
 from evonet.training.draws import words
 
 
@@ -38,14 +39,14 @@ def ink_scores(images: Tensor, boxes: Tensor, cell: int) -> Tensor:
 
 def oracle_scores(images: Tensor, boxes: Tensor, cell: int) -> Tensor:
     """Pixels of the digit's box in each cell, then nearness to its middle."""
-    shares, nears = [], []
-    for axis in (0, 1):
-        start = torch.arange(-(-images.shape[2 + axis] // cell), device=images.device) * cell
-        low, high = boxes[:, axis, None], boxes[:, axis + 2, None]
-        shares.append((torch.minimum(high, start + cell) - torch.maximum(low, start)).clamp(min=0).float())
-        nears.append((start + cell / 2 - (low + high) / 2).square())
-    overlap = shares[0][:, :, None] * shares[1][:, None, :]
-    distance = nears[0][:, :, None] + nears[1][:, None, :]
+    rows, columns = (-(-side // cell) for side in images.shape[2:])
+    overlap = shared(boxes, (rows, columns), cell).float()
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    y, x = (
+        (torch.arange(cells, device=images.device) * cell + cell / 2 - middles[:, axis, None]).square()
+        for axis, cells in enumerate((rows, columns))
+    )
+    distance = y[:, :, None] + x[:, None, :]
     return overlap - distance / (1 + distance)  # below one pixel, so that overlap goes first
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from math import log2
 
-import torch
 import torch.nn.functional as F
 from canvas import Batch
 from ladder import cell_of, layer, location_loss, padded
 from torch import Tensor, nn
 from training import Moment
+
+from evonet.training.boxes import shared
 
 DOWNS, CELLS, LOOKS = (2, 4, 8, 16), (8, 16), (1, 2, 4)
 WIDTH = 16
@@ -52,17 +53,8 @@ class Glance(nn.Module):
         found = {}
         best = logits.flatten(1).topk(max(LOOKS), dim=1).indices
         right = best == cell_of(batch.boxes, self.cell, (rows, columns))[:, None]
-        touching = touched(batch.boxes, self.cell, rows, columns).flatten(1).gather(1, best)
+        touching = shared(batch.boxes, (rows, columns), self.cell).flatten(1).gather(1, best) > 0
         for k in LOOKS:
             found[f"miss@{k}"] = (~right[:, :k].any(1)).float()
             found[f"blind@{k}"] = (~touching[:, :k].any(1)).float()
         return found
-
-
-def touched(boxes: Tensor, cell: int, rows: int, columns: int) -> Tensor:
-    """(B, rows, columns): which cells share a pixel with the box."""
-    sides = []
-    for axis, count in enumerate((rows, columns)):
-        start = torch.arange(count, device=boxes.device) * cell
-        sides.append((start < boxes[:, axis + 2, None]) & (start + cell > boxes[:, axis, None]))
-    return sides[0][:, :, None] & sides[1][:, None, :]

@@ -12,6 +12,7 @@ from torch import Tensor
 from evonet.network import Network
 from evonet.network.looking import Looked
 from evonet.plan.types import INPUT, Plan
+from evonet.training.boxes import shared
 
 Shape = tuple[int, int, int]  # of a mask: images, height, width
 
@@ -65,11 +66,7 @@ def looked_cells(looked: Looked, grid: tuple[int, int]) -> Tensor:
 
 def box_cells(boxes: Tensor, cell: int, grid: tuple[int, int]) -> Tensor:
     """Which cells overlap the box of their image by a pixel or more: bool (B, rows, columns). An empty box has none."""
-    rows, columns = (torch.arange(n, device=boxes.device) * cell for n in grid)
-    y0, x0, y1, x1 = (side[:, None] for side in boxes.unbind(1))
-    inside_y = (rows < y1) & (rows + cell > y0) & (y0 < y1)
-    inside_x = (columns < x1) & (columns + cell > x0) & (x0 < x1)
-    return inside_y[:, :, None] & inside_x[:, None, :]
+    return shared(boxes, grid, cell) > 0
 
 
 def centre_cells(boxes: Tensor, cell: int, grid: tuple[int, int]) -> Tensor:

@@ -26,10 +26,7 @@ def eyes(plan: Plan) -> Eyes:
 def everywhere(plan: Plan) -> Eyes:
     """On whole images: each sheet with the motif of one class."""
     first = plan.sheets[: _saccade(plan).depth]
-    return {
-        kind: tuple(replace(s, incoming=(s.incoming[min(kind, len(s.incoming) - 1)],)) for s in first)
-        for kind in kinds(plan)
-    }
+    return {kind: tuple(sheet.of_class(kind) for sheet in first) for kind in kinds(plan)}
 
 
 def as_computed(plan: Plan, found: Eyes) -> tuple[Stage, ...]:

@@ -18,6 +18,11 @@ def stride(genome: Genome, saccade: SaccadeGene) -> int:
     return int(2 ** sum(sheet.reduction != "none" for sheet in genome.sheets[: saccade.depth]))
 
 
+def rounds(fixations: int) -> int:
+    """How often in turn a network looks: all at once, without fixations, is once."""
+    return max(1, fixations)
+
+
 def elements(genome: Genome, saccade: SaccadeGene) -> range:
     """The sheets of a set's positions, one at a time; none without a set."""
     return range(saccade.depth, len(genome.sheets) if saccade.form == "set" else saccade.depth)

@@ -4,12 +4,11 @@ from math import prod
 
 import torch
 import torch.nn.functional as F
-from msgspec.structs import replace
 from torch import Tensor, nn
 
 from evonet.network.sheets import Sheets, Weights
 from evonet.plan.timing import CostTable
-from evonet.plan.types import INPUT, Eye, Plan, SaccadePlan, SheetPlan
+from evonet.plan.types import INPUT, Eye, Plan, SaccadePlan
 
 CACHE = 2**22  # bytes of a sheet of some blocks; of 2**18 ... 2**24 the best: half the time of 512 blocks at once
 
@@ -88,7 +87,9 @@ class Everywhere(nn.Module):
         """`kind`: 0 for class 1, ..."""
         super().__init__()
         self.saccade = saccade
-        self.sheets = Sheets({k: _one(plan, k, kind) for k in range(saccade.depth)}, masked=masked, costs=costs)
+        self.sheets = Sheets(
+            {k: plan.sheets[k].of_class(kind) for k in range(saccade.depth)}, masked=masked, costs=costs
+        )
 
     def forward(self, x: Tensor, image: Tensor, cell: Tensor, w: Weights) -> Tensor:
         n, columns = self.saccade.steps[-1], self.saccade.grid[1]
@@ -129,9 +130,3 @@ def _has(size: int, positions: Tensor) -> Tensor:
 
 def _name(sheet: int) -> str:
     return "_of_image" if sheet == INPUT else str(sheet)
-
-
-def _one(plan: Plan, k: int, kind: int) -> SheetPlan:
-    """Sheet k of the eye with the motif of one class."""
-    sheet = plan.sheets[k]
-    return replace(sheet, incoming=(sheet.incoming[min(kind, len(sheet.incoming) - 1)],))

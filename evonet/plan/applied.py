@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from evonet.genome.looking import rounds
 from evonet.plan.types import Plan, SaccadePlan, SheetPlan, Stage
 
 
@@ -49,7 +50,7 @@ def _eye(at: SaccadePlan, kind: int) -> Iterator[Applied]:
     eye = at.eyes[kind]
     for sheet in eye.sheets if eye.count else ():
         for stage in sheet.incoming[0].stages:
-            yield Applied(stage, _rounds(at), eye.count, "eye", kind)
+            yield Applied(stage, rounds(at.fixations), eye.count, "eye", kind)
 
 
 def _often(plan: Plan, at: SaccadePlan, index: int) -> tuple[int, int, Literal["glance", "eye", "other"]]:
@@ -57,13 +58,9 @@ def _often(plan: Plan, at: SaccadePlan, index: int) -> tuple[int, int, Literal["
     if index in at.glance:
         return 1, 1, "glance"
     if index == at.query:
-        return _rounds(at) - 1, 1, "other"
+        return rounds(at.fixations) - 1, 1, "other"
     if index == at.cheap or at.form == "conv":
         return 1, 1, "other"
     if at.fixations and index == plan.readout.source:
         return at.fixations, 1, "other"  # of what is pooled
-    return _rounds(at), at.steps[-1] ** 2 * sum(at.budgets), "other"
-
-
-def _rounds(at: SaccadePlan) -> int:
-    return max(1, at.fixations)
+    return rounds(at.fixations), at.steps[-1] ** 2 * sum(at.budgets), "other"

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from evonet.errors import GenomeError
 from evonet.genome.check import check, long_taps
 from evonet.genome.genes import Genome, MotifGene, SaccadeGene, SheetGene
-from evonet.genome.looking import stride
+from evonet.genome.looking import rounds, stride
 from evonet.genome.table import BUDGETS, SACCADE_FIELDS
 from evonet.genome.taps import Window, select_taps
 from evonet.plan.cutting import ordered
@@ -50,7 +50,7 @@ def _fitted_saccade(gene: SaccadeGene, genome: Genome, image: Size, last: Size) 
         return gene
     rows, columns = (-(-side // (gene.cell // positions)) for side in last)
     budgets, fixations = list(gene.budgets), gene.fixations
-    while sum(budgets) * max(1, fixations) > rows * columns:
+    while sum(budgets) * rounds(fixations) > rows * columns:
         most = max(budgets)
         if sum(budgets) == 1:
             fixations -= 1

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from evonet.errors import GenomeError
 from evonet.genome.genes import Coordinates, Genome, MotifGene, SaccadeGene, SheetGene
-from evonet.genome.looking import classes, stride
+from evonet.genome.looking import classes, rounds, stride
 from evonet.plan.costs import application_macs, connections
 from evonet.plan.draft import Draft
 from evonet.plan.frames import Grids
@@ -30,7 +30,7 @@ class Looking:
 
     def __init__(self, draft: Draft, genome: Genome, gene: SaccadeGene, input: Shape) -> None:
         self.draft, self.genome, self.gene, self.input = draft, genome, gene, input
-        self.rounds = max(1, gene.fixations)
+        self.rounds = rounds(gene.fixations)
         self.grid = (0, 0)
         self.eyes: tuple[Eye, ...] = ()
         self.steps: tuple[int, ...] = ()
@@ -112,17 +112,17 @@ class Looking:
         cells = self.grid[0] * self.grid[1]
         if gene.route == "every":
             return
-        total = max(1, gene.fixations) * sum(gene.budgets)
+        total = self.rounds * sum(gene.budgets)
         if total > cells:
-            rounds = f" at each of {gene.fixations} fixations" if gene.fixations else ""
+            each = f" at each of {gene.fixations} fixations" if gene.fixations else ""
             raise GenomeError(
-                f"saccade.budgets = {gene.budgets}{rounds}, together {total} cells, but a grid of "
+                f"saccade.budgets = {gene.budgets}{each}, together {total} cells, but a grid of "
                 f"{self.grid[0]}x{self.grid[1]} has {cells}: lower them, or use smaller cells or route = 'every'"
             )
 
     def _eye(self, kind: int, sheets: list[SheetPlan]) -> Eye:
         gene, draft = self.gene, self.draft
-        chain = [replace(s, incoming=(s.incoming[min(kind, len(s.incoming) - 1)],)) for s in sheets[: gene.depth]]
+        chain = [sheet.of_class(kind) for sheet in sheets[: gene.depth]]
         spans = _backwards(chain, self.steps)
         blocks = tuple(_block(sheet, *spans[k : k + 2]) for k, sheet in enumerate(chain))
         stages = [stage for sheet in blocks for stage in sheet.incoming[0].stages]

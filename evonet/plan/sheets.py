@@ -1,5 +1,6 @@
 """One sheet of a plan: its grids, live channels, bias and branches."""
 
+from math import prod
 from typing import NamedTuple
 
 from evonet.genome.genes import MotifGene, SheetGene
@@ -27,31 +28,21 @@ def expand_sheet(
     `free`: its channels may be cut. `name`, `where`: other than the genome's sheets have; `on`: other grids than its
     first motif's. `tie`: its motifs are cut out of one kernel.
     """
-    where, name = where or f"sheets[{index}]", name or f"sheet{index}"
-    motifs = ordered(gene)
-    own = sum(motif.source == 0 for _, motif in motifs)
-    incoming, repeats = len(motifs) - own, gene.repeats if own else 0
-    grid, final = on or grids(gene, index, {k: shape[1:] for k, shape in draft.shapes.items()})
-    draft.shapes[index] = (gene.channels, *final)
-    alive = draft.live_channels(where, index, gene.channels, cuttable=free)
+    of = Named(where or f"sheets[{index}]", name or f"sheet{index}", tie)
+    on = on or grids(gene, index, {k: shape[1:] for k, shape in draft.shapes.items()})
+    repeats = gene.repeats if any(motif.source == 0 for motif in gene.motifs) else 0
+    draft.shapes[index] = (gene.channels, *on.final)
+    alive = draft.live_channels(of.where, index, gene.channels, cuttable=free)
     live = draft.live[index] = tuple(c for c, bit in enumerate(alive) if bit)
-    draft.add(where, neurons=len(live) * (grid[0] * grid[1] + repeats * final[0] * final[1]))
-    branches = [
-        _expand_branch(
-            draft, index, gene, order, incoming, Named(where, name, tie), target=grid if order < incoming else final
-        )
-        for order in range(len(motifs))
-    ]
-    bias = None
-    if gene.bias != "none":
-        rows = range(1 + repeats if gene.bias == "repeat" else 1)
-        bias = draft.tensor(where, f"{name}.bias", "bias", (rows, live), gene.id, 1)
-    source = branches[0].source
+    draft.add(of.where, neurons=len(live) * (prod(on.incoming) + repeats * prod(on.final)))
+    incoming, recurrent = _branches(draft, index, gene, of, on)
+    bias = _bias(draft, gene, of, repeats, live)
+    source = incoming[0].source
     return SheetPlan(
-        name=name,
-        shape=(len(live), *final),
-        incoming=tuple(branches[:incoming]),
-        recurrent=tuple(branches[incoming:]),
+        name=of.name,
+        shape=(len(live), *on.final),
+        incoming=incoming,
+        recurrent=recurrent,
         join=gene.join,
         repeats=repeats,
         bias=bias,
@@ -69,6 +60,25 @@ class Named(NamedTuple):
     where: str
     name: str
     tie: bool
+
+
+def _branches(
+    draft: Draft, index: int, gene: SheetGene, of: Named, on: Grids
+) -> tuple[tuple[Branch, ...], tuple[Branch, ...]]:
+    """From other sheets, and from the sheet itself."""
+    incoming = sum(motif.source != 0 for motif in gene.motifs)
+    targets = [on.incoming if order < incoming else on.final for order in range(len(gene.motifs))]
+    found = tuple(
+        _expand_branch(draft, index, gene, order, incoming, of, target=target) for order, target in enumerate(targets)
+    )
+    return found[:incoming], found[incoming:]
+
+
+def _bias(draft: Draft, gene: SheetGene, of: Named, repeats: int, live: Index) -> int | None:
+    if gene.bias == "none":
+        return None
+    rows = range(1 + repeats if gene.bias == "repeat" else 1)
+    return draft.tensor(of.where, f"{of.name}.bias", "bias", (rows, live), gene.id, 1)
 
 
 def _expand_branch(

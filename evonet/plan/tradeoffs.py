@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from evonet.genome.looking import rounds
 from evonet.plan.applied import applied
 from evonet.plan.costs import application_macs
 from evonet.plan.lowering import predicted
@@ -29,13 +30,13 @@ class TradeOffs(msgspec.Struct, frozen=True, kw_only=True):
 
     def rows(self) -> dict[str, str]:
         """For people, in the order to print."""
-        looks = max(1, self.fixations) * sum(self.budgets)
-        rounds = f", at each of {self.fixations} fixations" if self.fixations else ""
+        looks = rounds(self.fixations) * sum(self.budgets)
+        each = f", at each of {self.fixations} fixations" if self.fixations else ""
         classes = ", ".join(f"{n} of class {k}" for k, n in enumerate(self.budgets, start=1) if n)
         cells = self.grid[0] * self.grid[1]
         return {
             "cells": f"{self.grid[0]}x{self.grid[1]} of {self.cell}x{self.cell} pixels",
-            "looked at, at most": f"{classes}{rounds}: {looks:,} of {cells:,}",
+            "looked at, at most": f"{classes}{each}: {looks:,} of {cells:,}",
             "multiply-adds of the glance": f"{self.glance_macs:,}",
             **{
                 f"multiply-adds of a cell of class {k}": f"{macs:,}"

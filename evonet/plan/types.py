@@ -9,6 +9,7 @@ from math import prod
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from evonet.genome.genes import (
     Activation,
@@ -149,6 +150,10 @@ class SheetPlan(Part, frozen=True, kw_only=True):
     add_self: bool  # residual over the recurrent applications
     alive: Bits  # of the gene's channels
     cuttable: bool  # whether a channel may be switched off without touching more than its own weights
+
+    def of_class(self, kind: int) -> SheetPlan:
+        """A sheet of the eye as class `kind` + 1 has it: with its one motif, the last where there are fewer."""
+        return replace(self, incoming=(self.incoming[min(kind, len(self.incoming) - 1)],))
 
 
 class ReadoutPlan(Part, frozen=True, kw_only=True):

@@ -130,24 +130,9 @@ def entropy(logits: Tensor) -> Tensor:
 def location(logits: Tensor, covered: Tensor) -> Tensor:
     """Binary cross-entropy >= 0 in nats, mean over cells and images, of "looked at, in any class" against the object.
 
-    covered: (B, cells) in [0, 1], of `centred`. P(looked at) = 1 - P(none) = sigmoid(log sum exp logits).
+    covered: (B, cells) in [0, 1], of `boxes.centred`. P(looked at) = 1 - P(none) = sigmoid(log sum exp logits).
     """
     return F.binary_cross_entropy_with_logits(finite(logits).logsumexp(1), covered.to(logits.dtype))
-
-
-def centred(boxes: Tensor, grid: tuple[int, int], cell: int) -> Tensor:
-    """(B, rows x columns), 0 or 1: whether the centre of each cell lies in its image's box.
-
-    boxes: (B, 4), y0, x0, y1, x1 in pixels, half open (y0 <= y < y1).
-    """
-    rows, columns = _contains(boxes[:, 0::2], grid[0], cell), _contains(boxes[:, 1::2], grid[1], cell)
-    return (rows[:, :, None] & columns[:, None, :]).flatten(1).float()
-
-
-def _contains(ends: Tensor, cells: int, side: int) -> Tensor:
-    """(B, cells) bool: whether the middle of each cell of one axis lies between two ends (B, 2)."""
-    middle = side * (torch.arange(cells, device=ends.device) + 0.5)
-    return (ends[:, :1] <= middle) & (middle < ends[:, 1:])
 
 
 def _log_classes(logits: Tensor) -> Tensor:

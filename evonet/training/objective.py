@@ -15,12 +15,12 @@ from evonet.network.estimators import reinforce, straight_through
 from evonet.network.looking import Looked, Pick
 from evonet.network.saccade import with_none
 from evonet.plan.types import Plan, SaccadePlan
+from evonet.training.boxes import centred
 from evonet.training.corruptions import mixed
 from evonet.training.looking import (
     Phase,
     answer_consistency,
     bounds,
-    centred,
     class_probabilities,
     cost,
     entropy,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from canvas import Batch, Fixed, Fresh
 from controls import SCORES, ink_scores, oracle_scores, ranked
-from glance import Glance, touched
+from glance import Glance
 
 
 @pytest.fixture
@@ -55,11 +55,6 @@ def test_ranks_keep_the_order_and_give_ties_to_the_first():
     assert found.argsort(descending=True).tolist() == [1, 0, 2, 3]
     assert found.unique().numel() == 4
     assert found.abs().max() == 4
-
-
-def test_touched_cells_are_those_that_share_a_pixel_with_the_box():
-    found = touched(torch.tensor([[7, 8, 9, 16]]), 8, 3, 3)[0]
-    assert found.tolist() == [[False, True, False], [False, True, False], [False, False, False]]
 
 
 @pytest.mark.parametrize("down, cell, side", [(2, 8, 60), (4, 16, 60), (8, 8, 100), (16, 16, 100)])

@@ -12,7 +12,6 @@ from torch import Tensor
 from evonet.training.looking import (
     answer_consistency,
     bounds,
-    centred,
     class_probabilities,
     cost,
     entropy,
@@ -112,17 +111,6 @@ def test_location_is_least_where_the_map_is_the_box():
     two[0, 1] = right[0, 0]
     assert location(two, covered) == pytest.approx(0, abs=1e-6)  # in any class
     assert location(torch.zeros(1, 2, 1), torch.ones(1, 1)) == pytest.approx(-log(2 / 3))
-
-
-@given(st.lists(st.integers(0, 24), min_size=4, max_size=4), st.sampled_from([4, 8, 6]))
-def test_centres_in_the_box_are_those_of_its_pixels(ends, cell):
-    (y0, y1), (x0, x1) = sorted(ends[:2]), sorted(ends[2:])
-    cells = -(-24 // cell)
-    image = torch.zeros(cells * cell, cells * cell)
-    image[y0:y1, x0:x1] = 1
-    found = centred(torch.tensor([[y0, x0, y1, x1]]), (cells, cells), cell)
-    # centres are corners of pixels: in the box if the pixel below and right of them is
-    assert torch.equal(found, image[cell // 2 :: cell, cell // 2 :: cell].reshape(1, -1))
 
 
 def test_phases_in_order():

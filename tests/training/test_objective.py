@@ -13,11 +13,11 @@ from evonet.genome import Genome, MotifGene, SheetGene
 from evonet.network import Network
 from evonet.network.choosing import Choice
 from evonet.network.looking import Looked, Picked, Question
+from evonet.training.boxes import centred
 from evonet.training.corruptions import mixed
 from evonet.training.looking import (
     answer_consistency,
     bounds,
-    centred,
     class_probabilities,
     cost,
     entropy,
