@@ -43,7 +43,8 @@ class Blocks(nn.Module):
 
         Inner sheets hold zeros outside the image, as a padded convolution of the whole image does, layer for layer.
         """
-        if torch.is_grad_enabled():  # what the gradients need is kept, and fills the memory anyway
+        # With gradients what they need is kept, and fills the memory anyway.
+        if torch.is_grad_enabled() or len(cell) <= self.piece:
             return self._computed(x, image, cell, w)
         pieces = zip(torch.split(image, self.piece), torch.split(cell, self.piece), strict=True)
         return torch.cat([self._computed(x, *some, w) for some in pieces])

@@ -62,10 +62,12 @@ def choose(
     _check(logits, budgets, threshold=threshold, noise=noise, taken=taken)
     with torch.no_grad():
         masked, scores = _scores(logits, budgets, noise)
-        free = scores.new_ones(scores[:, 0].shape, dtype=torch.bool) if taken is None else ~taken
-        eligible = _expressed(masked, scores, free) if threshold else free[:, None].expand_as(scores)
-        looks = _looks(scores, eligible, free, budgets, ragged=threshold)
-        image, cell, kind = (torch.cat(part) for part in zip(*looks, strict=True))
+        if threshold:
+            scores = scores.masked_fill(~_expressed(masked, scores, taken), -torch.inf)
+        elif taken is not None:
+            scores = scores.masked_fill(taken[:, None], -torch.inf)
+        looks = _looks(scores, budgets, ragged=threshold)
+        image, cell, kind = looks[0] if len(looks) == 1 else (torch.cat(part) for part in zip(*looks, strict=True))
     return Choice(image, cell, kind, _log_weights(logits, image, cell, kind))
 
 
@@ -98,8 +100,10 @@ def finite(logits: Tensor) -> Tensor:
 
 def _scores(logits: Tensor, budgets: Sequence[int], noise: Tensor | None) -> tuple[Tensor, Tensor]:
     """(noisy logits, noisy scores), both (B, K, cells); -inf for classes without a budget."""
-    absent = torch.full_like(logits[:, 0], -torch.inf)
-    known = torch.stack([finite(logits[:, k]) if n else absent for k, n in enumerate(budgets)], dim=1)
+    known = finite(logits)
+    if not all(budgets):  # stacked of rows, so that nothing is copied from the host: a CUDA graph may hold this
+        absent = torch.full_like(known[:, 0], -torch.inf)
+        known = torch.stack([known[:, k] if n else absent for k, n in enumerate(budgets)], dim=1)
     if len(budgets) == 1:  # the log-odds against none, whose logit is 0
         return (known, known) if noise is None else (known + noise, known + noise)
     none = torch.zeros_like(known[:, :1])
@@ -108,35 +112,39 @@ def _scores(logits: Tensor, budgets: Sequence[int], noise: Tensor | None) -> tup
     return (known, scores) if noise is None else (known + noise, scores + noise)
 
 
-def _expressed(logits: Tensor, scores: Tensor, free: Tensor) -> Tensor:
+def _expressed(logits: Tensor, scores: Tensor, taken: Tensor | None) -> Tensor:
     """(B, K, cells) bool: free cells of which the class is the most probable; for images without one, their best look.
 
     Torch's argmax gives the first of equals on every device.
     """
     classes = torch.arange(logits.shape[1], device=logits.device)[:, None]
-    expressed = (logits > 0) & (logits.argmax(1, keepdim=True) == classes) & free[:, None]
-    flat = scores.masked_fill(~free[:, None], -torch.inf).flatten(1)
+    expressed = (logits > 0) & (logits.argmax(1, keepdim=True) == classes)
+    if taken is not None:
+        expressed, scores = expressed & ~taken[:, None], scores.masked_fill(taken[:, None], -torch.inf)
+    flat = scores.flatten(1)
     best = torch.zeros_like(flat, dtype=torch.bool).scatter(1, flat.argmax(1, keepdim=True), True)
     blank = ~expressed.flatten(1).any(1)
     return expressed | (blank[:, None] & best).view_as(expressed)
 
 
-def _looks(
-    scores: Tensor, eligible: Tensor, free: Tensor, budgets: Sequence[int], *, ragged: bool
-) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """(image, cell, kind) of each class in turn."""
+def _looks(scores: Tensor, budgets: Sequence[int], *, ragged: bool) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """(image, cell, kind) of each class in turn, `ragged`: without those of -inf, which are not to be looked at.
+
+    Scores of a class with a budget are finite: what is merely improbable comes before what is taken.
+    """
     images = torch.arange(len(scores), device=scores.device)[:, None]
-    found = []
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
     for k, n in enumerate(budgets):
         if n == 0:
             continue
-        can = eligible[:, k] & free
-        # Scores of a class with a budget are finite: what is merely improbable comes before what is taken.
-        order = _best(scores[:, k].masked_fill(~can, -torch.inf), n)
-        kept = can.gather(1, order)
-        free = free.scatter(1, order, free.gather(1, order) & ~kept)
-        image = images.expand_as(order)
-        image, cell = (image[kept], order[kept]) if ragged else (image.flatten(), order.flatten())
+        known = scores[:, k]
+        for image, cell, _ in found:
+            known = known.index_put((image, cell), torch.full_like(cell, -torch.inf, dtype=known.dtype))
+        order = _best(known, n)
+        image, cell = images.expand_as(order).flatten(), order.flatten()
+        if ragged:
+            kept = known.gather(1, order).flatten() > -torch.inf
+            image, cell = image[kept], cell[kept]
         found.append((image, cell, torch.full_like(cell, k + 1)))
     return found
 
@@ -149,7 +157,7 @@ def _best(scores: Tensor, n: int) -> Tensor:
     """
     if scores.device.type == "cpu":
         best = scores.topk(min(n + 1, scores.shape[1]), dim=1)
-        equal = (best.values[:, 1:] == best.values[:, :-1]) & best.values[:, 1:].isfinite()
+        equal = (best.values[:, 1:] == best.values[:, :-1]) & (best.values[:, 1:] > -torch.inf)
         if not equal.any():
             return best.indices[:, :n]
     return scores.sort(dim=1, descending=True, stable=True).indices[:, :n]

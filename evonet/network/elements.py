@@ -17,29 +17,37 @@ class Elements:
     features: Tensor  # (positions, channels)
     image: Tensor  # (positions,) int64
     weight: Tensor  # (positions,): a cell's, shared evenly
-    place: Tensor  # (positions, 2): row and column of the centre, in pixels
+    place: Tensor  # (positions, 2): row and column of the centre, in pixels; none where coordinates are
 
 
 def elements(
     blocks: Tensor, image: Tensor, cell: Tensor, weight: Tensor, saccade: SaccadePlan, last: Shape
 ) -> Elements:
     """Of blocks (looks, channels, side, side). `last`: the shape of the eye's last sheet on the whole image."""
-    n, columns = saccade.steps[-1], saccade.grid[1]
-    along = torch.arange(n, device=blocks.device)
-    row = (cell // columns * n)[:, None] + along
-    column = (cell % columns * n)[:, None] + along
+    n = saccade.steps[-1]
     features = blocks.permute(0, 2, 3, 1).flatten(0, 2)
-    place = torch.stack(
-        (row[:, :, None].expand(-1, -1, n).flatten(), column[:, None, :].expand(-1, n, -1).flatten()), dim=1
-    )
-    pixels = (place + 0.5) * (saccade.cell / n)
     image, weight = (v[:, None].expand(-1, n * n).flatten() for v in (image, weight / n**2))
-    if all(grid * n == side for grid, side in zip(saccade.grid, last[1:], strict=True)):
+    whole = all(grid * n == side for grid, side in zip(saccade.grid, last[1:], strict=True))
+    if whole and saccade.coordinates == "none":
+        return Elements(features, image, weight, features.new_empty(0, 2))
+    place = _places(cell, n, saccade.grid[1])
+    pixels = (place + 0.5) * (saccade.cell / n)
+    if whole:
         return Elements(features, image, weight, pixels.to(blocks.dtype))
     inside = (place[:, 0] < last[1]) & (place[:, 1] < last[2])
     share = inside.view(-1, n * n).to(weight.dtype).mean(1).repeat_interleave(n * n)
     kept = inside.nonzero()[:, 0]
     return Elements(features[kept], image[kept], (weight / share)[kept], pixels[kept].to(blocks.dtype))
+
+
+def _places(cell: Tensor, n: int, columns: int) -> Tensor:
+    """(looks x n x n, 2) int64: row and column of every position of the cells, in the eye's last sheet."""
+    along = torch.arange(n, device=cell.device)
+    row = (cell // columns * n)[:, None] + along
+    column = (cell % columns * n)[:, None] + along
+    return torch.stack(
+        (row[:, :, None].expand(-1, -1, n).flatten(), column[:, None, :].expand(-1, n, -1).flatten()), dim=1
+    )
 
 
 def located(at: Elements, saccade: SaccadePlan, size: tuple[int, int], origin: Tensor | None, images: int) -> Tensor:

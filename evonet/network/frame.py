@@ -1,13 +1,13 @@
 """What a window over all its targets needs around the source: zeros, the other side, or less than is there."""
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from evonet.plan.geometry import stride
 from evonet.plan.types import Stage, Tap
 
 
-class Frame(nn.Module):
+class Frame:
     """Pads (crops, where negative) a source so that a window at `origin`, `extent` wider than one cell, fits it.
 
     `padding` is what is left to conv2d, which pads for nothing, if it is the same on both sides. `explicit` leaves
@@ -15,7 +15,6 @@ class Frame(nn.Module):
     """
 
     def __init__(self, stage: Stage, origin: Tap, extent: Tap, *, explicit: bool = False, spread: bool = False) -> None:
-        super().__init__()
         steps = (1, 1) if spread else stride(stage) or (1, 1)
         before, after, fits = [], [], not (explicit or stage.wrap)
         for axis in (0, 1):
@@ -29,7 +28,7 @@ class Frame(nn.Module):
         self.padding = (before[0], before[1]) if fits else (0, 0)
         self.frame = None if fits else (before[1], after[1], before[0], after[0])
 
-    def forward(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor) -> Tensor:
         if self.frame is None:
             return x
         if not self.wrap:

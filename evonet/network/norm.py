@@ -15,8 +15,14 @@ EPS = 1e-5
 
 def rms_norm(h: Tensor) -> Tensor:
     """h / sqrt(mean over channels of h^2 + 1e-5), for h of shape (batch, channels, height, width)."""
+    if not torch.is_grad_enabled():
+        return h * _scale(h)
     y: Tensor = _RmsNorm.apply(h)  # type: ignore[no-untyped-call]
     return y
+
+
+def _scale(h: Tensor) -> Tensor:
+    return torch.linalg.vecdot(h, h, dim=1).div_(h.shape[1]).add_(EPS).rsqrt_().unsqueeze(1)
 
 
 class _RmsNorm(torch.autograd.Function):
@@ -24,7 +30,7 @@ class _RmsNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, h: Tensor) -> Tensor:
-        scale = torch.linalg.vecdot(h, h, dim=1).div_(h.shape[1]).add_(EPS).rsqrt_().unsqueeze(1)
+        scale = _scale(h)
         y: Tensor = h * scale
         ctx.save_for_backward(y, scale)
         return y

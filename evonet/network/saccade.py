@@ -108,11 +108,14 @@ class Saccade(nn.Module):
     def seen(self, x: Tensor, w: Weights, picked: Picked, images: Tensor) -> Seen:
         """What the eye makes of the cells picked of `images` among the batch."""
         choice, parts, order = picked.choice, [], []
+        if self.saccade.classes == 1:
+            blocks = self.eyes[0](x, images[choice.image], choice.cell, w)
+            return Seen(blocks, choice.image, choice.cell, choice.kind, picked.weight.to(x.dtype))
         for kind, at in _by_class(choice.kind, self.saccade.classes):
             parts.append(self.eyes[kind](x, images[choice.image[at]], choice.cell[at], w))
             order.append(at)
-        at = order[0] if len(order) == 1 else torch.cat(order)
-        return Seen(torch.cat(parts), choice.image[at], choice.cell[at], choice.kind[at], picked.weight[at].to(x.dtype))
+        at = _together(order)
+        return Seen(_together(parts), choice.image[at], choice.cell[at], choice.kind[at], picked.weight[at].to(x.dtype))
 
     def spread(self, seen: Seen, w: Weights, *, origin: Tensor | None, images: int, until: int) -> Spread:
         """The sheets of a set's positions, from the eye's last to the one before `until`."""
@@ -210,13 +213,13 @@ class Saccade(nn.Module):
     ) -> Looked:
         """`seen`, `images`: of every fixation, what was seen of which images."""
         at = self.saccade
-        cell = torch.cat([s.cell for s in seen])
+        cell = _together([s.cell for s in seen])
         return Looked(
-            image=torch.cat([asked[s.image] for s, asked in zip(seen, images, strict=True)]),
+            image=_together([asked[s.image] for s, asked in zip(seen, images, strict=True)]),
             cell=torch.stack((cell // at.grid[1], cell % at.grid[1]), dim=1),
-            kind=torch.cat([s.kind for s in seen]),
-            time=torch.cat([torch.full_like(s.cell, t) for t, s in enumerate(seen)]),
-            weight=torch.cat([s.weight for s in seen]),
+            kind=_together([s.kind for s in seen]),
+            time=_together([torch.full_like(s.cell, t) for t, s in enumerate(seen)]),
+            weight=_together([s.weight for s in seen]),
             scores=torch.unflatten(scores, 2, at.grid),
             answers=answers,
             fixations=fixations,
@@ -228,11 +231,12 @@ def with_none(scores: Tensor) -> Tensor:
     return F.pad(scores, (0, 0, 1, 0))
 
 
+def _together(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
 def _by_class(kind: Tensor, classes: int) -> Iterator[tuple[int, Tensor]]:
     """(class - 1, the looks of it), for every class that has any."""
-    if classes == 1:
-        yield 0, torch.arange(len(kind), device=kind.device)
-        return
     for k in range(classes):
         at = (kind == k + 1).nonzero()[:, 0]
         if len(at):

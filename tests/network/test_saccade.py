@@ -271,7 +271,7 @@ def test_blank_images_have_an_answer(genome, shape):
                 network.weights[branch.stages[0].weight].zero_()
         logits, looked = network.look(x)
     assert bool(logits.isfinite().all())
-    assert all(torch.equal(logits[0], row) for row in logits)
+    torch.testing.assert_close(logits, logits[:1].expand_as(logits))  # a product's rows may differ in the last bit
     per_image = [looked.cell[(looked.image == image) & (looked.time == 0)].tolist() for image in range(3)]
     assert per_image[0] == per_image[1] == per_image[2] != []
 
@@ -306,7 +306,7 @@ def test_an_image_that_is_sure_looks_no_further():
 @pytest.mark.parametrize("shape", [(14, 19), (16, 24)])
 def test_a_set_holds_the_positions_of_its_cells_and_shares_their_weights_evenly(shape):
     """Each image's weights sum to one, also where a cell lies partly outside the eye's last sheet."""
-    plan = expand(looking(coordinates="none"), input=(1, *shape), classes=5)
+    plan = expand(looking(coordinates="xy"), input=(1, *shape), classes=5)
     at, last = plan.saccade, plan.sheets[0].shape
     cells = at.cells
     image, cell = torch.tensor([0, 0, 1]), torch.tensor([0, cells - 1, cells - 1])
