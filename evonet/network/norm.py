@@ -22,7 +22,8 @@ def rms_norm(h: Tensor) -> Tensor:
 
 
 def _scale(h: Tensor) -> Tensor:
-    return torch.linalg.vecdot(h, h, dim=1).div_(h.shape[1]).add_(EPS).rsqrt_().unsqueeze(1)
+    scale: Tensor = torch.linalg.vecdot(h, h, dim=1).div_(h.shape[1]).add_(EPS).rsqrt_()
+    return scale.unsqueeze(1)
 
 
 class _RmsNorm(torch.autograd.Function):
