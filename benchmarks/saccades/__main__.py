@@ -26,6 +26,8 @@ runs/records/saccades-5acd271.jsonl was made with one rate, 0.004, for all, with
 and other steps than those of `plan`. Its plan, from the root of the project, then `train` as above:
 
     bash benchmarks/saccades/record.sh > plan.jsonl
+
+and record-2.sh is that of runs/records/saccades-62d3d14.jsonl, which went on with it.
 """
 
 import argparse

@@ -17,8 +17,9 @@ import torch
 from arms import Saccade
 from canvas import Digits, Fixed, Split
 from evaluating import classifiers, trained
-from jobs import append, lines
+from jobs import append, finished, lines
 from msgspec.structs import replace
+from results import shown
 from training import chunk_of
 
 from evonet import seeds
@@ -126,12 +127,17 @@ VARIANTS = {
 
 def paths_table(out: Path) -> None:
     """The variants of every network, test error and mean fixations."""
-    found = lines(out / "paths.jsonl")
+    found, records = lines(out / "paths.jsonl"), finished(out)
     if not found:
         return
     names = [*VARIANTS, "halting on validation"]
-    print("\n## Scan paths\n")
-    print("| network | " + " | ".join(names) + " | threshold |\n|---|" + "---:|" * (len(names) + 1))
+    print("## Scan paths\n")
+    print(
+        "| task | network | seed | " + " | ".join(names) + " | threshold |\n|---|---|---:|" + "---:|" * (len(names) + 1)
+    )
     for line in found:
         cells = [f"{100 * line[n]['error']:.2f} % at {line[n]['fixations']:.2f}" for n in names]
-        print(f"| {line['name']} | " + " | ".join(cells) + f" | {line['halting']} |")
+        record = records[line["name"]]
+        network = f"{record['task']} | {shown(record['model'])} | {record['seed']}"
+        print(f"| {network} | " + " | ".join(cells) + f" | {line['halting']} |")
+    print()

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# What runs/records/saccades-5acd271.jsonl lacked, a job a line, the most wanted first; run it from the root.
+# The plan of runs/records/saccades-62d3d14.jsonl, a job a line, the most wanted first: what saccades-5acd271.jsonl
+# lacked. Run it from the root of the project.
 #
-# In one call of limited time, a process takes one at a time of those that cannot be captured (paths, @box, learned at
-# 60), whatever their place here:
-#     train --plan plan.jsonl --device cuda --jobs 4 --lanes 4 --claim-s 145 --limit-s 215 --out /tmp/s
+# A process takes one at a time of those that cannot be captured (paths, @box, learned at 60), whatever their place here.
+# In the 490 s of that record, beside another program on the device, 33 of the 43 were trained:
+#     train --plan plan.jsonl --device cuda --jobs 4 --lanes 4 --claim-s 400 --limit-s 490 --out /tmp/s
 set -euo pipefail
 genomes=benchmarks/saccades/genomes
 plan() { "${PYTHON:-python}" benchmarks/saccades plan ladder box --rate 0.004 "$@" 2>/dev/null; }

@@ -76,7 +76,7 @@ def wiring_table(out: Path) -> None:
     found = lines(out / "wiring.jsonl")
     if not found:
         return
-    print(f"\n## Wiring x looking on {TASK}, files of at most {BOUND:,} bytes\n")
+    print(f"## Wiring x looking on {TASK}, files of at most {BOUND:,} bytes\n")
     print("| arm | MACs | weights | bytes | seeds | validation % ± 95 % |\n|---|---:|---:|---:|---:|---:|")
     for arm in ARMS:
         of = [line for line in found if line["arm"] == arm and "error" in line]
@@ -85,3 +85,4 @@ def wiring_table(out: Path) -> None:
         macs, weights, size = (round(sum(line[k] for line in of) / len(of)) for k in ("macs", "weights", "bytes"))
         error = percent([line["error"] for line in of])
         print(f"| {arm} | {macs:,} | {weights:,} | {size:,} | {len(of)} | {error} |")
+    print()
