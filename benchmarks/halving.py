@@ -25,7 +25,7 @@ from evonet.provenance import provenance
 from evonet.store import open_run
 from evonet.twins import estimate
 
-PROGRAM = str(Path(sys.executable).with_name("evonet"))
+PROGRAM = (sys.executable, "-m", "evonet")  # of the tree that is measured, not of the one that is installed
 CONFIG = Path(__file__).parent.parent / "configs" / "mnist.toml"
 ARMS = {"full": "[300]", "halving": "[30, 100, 300]"}
 SETS = [
@@ -110,7 +110,7 @@ def main() -> None:
             verb = ["resume", str(folder)] if folder.exists() else ["run", str(CONFIG), "--run", str(folder)]
             options = [] if folder.exists() else [part for key in sets for part in ("--set", key)]
             with folder.with_suffix(".log").open("a") as out:
-                subprocess.run([PROGRAM, *verb, *data, *options], check=True, stdout=out, stderr=out)
+                subprocess.run([*PROGRAM, *verb, *data, *options], check=True, stdout=out, stderr=out)
             line = result(arm, seed, folder)
             with log.open("a") as file:
                 file.write(json.dumps(line) + "\n")

@@ -39,7 +39,7 @@ from evonet.twins import estimate
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent.parent / "configs" / "mnist.toml"
-PROGRAM = str(Path(sys.executable).with_name("evonet"))
+PROGRAM = (sys.executable, "-m", "evonet")  # of the tree that is measured, not of the one that is installed
 BOUND = 1024
 ENDLESS = ["search.individuals=100000", "search.finish_best=0"]
 ARMS: dict[str, list[str]] = {
@@ -58,7 +58,7 @@ ARMS: dict[str, list[str]] = {
 def run_search(arm: str, seed: int, folder: Path, seconds: float, data: list[str]) -> None:
     """`evonet run`, interrupted after `seconds`."""
     sets = [*ENDLESS, *ARMS[arm], f"run.seed={seed}"]
-    command = [PROGRAM, "run", str(CONFIG), "--run", str(folder), "--workers", "2", *data]
+    command = [*PROGRAM, "run", str(CONFIG), "--run", str(folder), "--workers", "2", *data]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
     with folder.with_suffix(".log").open("a") as log:
         process = subprocess.Popen(
