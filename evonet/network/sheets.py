@@ -10,8 +10,8 @@ from evonet.genome.genes import Activation
 from evonet.network.norm import EPS, rms_norm
 from evonet.network.stages import lowered, reference
 from evonet.plan.lowering import GatherPart, Lowering, choose
-from evonet.plan.timing import CostTable
 from evonet.plan.types import Branch, SheetPlan
+from evonet.timing import CostTable
 
 LEAK = 0.125  # slope of leaky relu: steep enough that a zero-initialised new sheet learns
 Weights = Sequence[Tensor]
