@@ -23,7 +23,7 @@ from evonet.genome.genes import Genome, MotifGene, SheetGene
 from evonet.network import build, initialise
 from evonet.plan import Budget, Plan, expand
 from evonet.plan.lowering import choose, predicted
-from evonet.plan.timing import CostTable
+from evonet.timing import CostTable
 from evonet.training.images import Images
 from evonet.training.settings import TrainingSettings
 from evonet.training.trainer import Trainer

@@ -23,7 +23,7 @@ from evonet.genome.code import decode, encode
 from evonet.genome.genes import Genome
 from evonet.genome.limits import Limits
 from evonet.genome.text import load
-from evonet.plan.timing import CostTable
+from evonet.timing import CostTable
 from evonet.training.settings import BudgetSettings, SaccadeSettings, TrainingSettings
 from evonet.workers.base import WorkersSettings
 

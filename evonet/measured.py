@@ -130,7 +130,7 @@ def _fitted(held: Package, data: DataSet, where: str) -> Network:
 def _times(network: Network, images: Images) -> dict[str, float]:
     from evonet.evaluation.walltime import wall_times
     from evonet.plan.lowering import forward_milliseconds
-    from evonet.plan.timing import CostTable
+    from evonet.timing import CostTable
 
     single, batched = wall_times(network, images)
     return {

@@ -35,7 +35,7 @@ from evonet.measured import evaluate
 from evonet.provenance import provenance
 from evonet.store import open_run
 
-PROGRAM = str(Path(sys.executable).with_name("evonet"))
+PROGRAM = (sys.executable, "-m", "evonet")  # of the tree that is measured, not of the one that is installed
 
 
 def run_all(plan: list[Case], out: Path, data_dir: Path | None, jobs: int, *, tiny: bool) -> None:
@@ -65,7 +65,7 @@ def run_one(case: Case, folder: Path, data_dir: Path | None, *, tiny: bool) -> d
     clock = folder.with_suffix(".seconds")
     started = time.monotonic()
     with folder.with_suffix(".log").open("a") as log:
-        subprocess.run([PROGRAM, *verb, *data], check=True, stdout=log, stderr=log)
+        subprocess.run([*PROGRAM, *verb, *data], check=True, stdout=log, stderr=log)
     seconds = time.monotonic() - started + (float(clock.read_text()) if clock.exists() else 0.0)
     clock.write_text(str(seconds))
     return {"case": case, **winner(folder), "seconds": round(seconds, 1), "commit": provenance()["commit"]}

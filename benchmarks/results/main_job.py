@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from statistics import mean, stdev
 
-PROGRAM = str(Path(sys.executable).with_name("evonet"))
+PROGRAM = (sys.executable, "-m", "evonet")  # of the tree that is measured, not of the one that is installed
 SHORT = ["search.individuals=64", "search.rungs=[150, 400]", "search.finish_share=0.3"]
 ARMS = {
     "digits": [("digits", "configs/digits.toml", [])],
@@ -32,7 +32,7 @@ ARMS = {
 
 
 def evonet(*arguments: str) -> str:
-    return subprocess.run([PROGRAM, *arguments], check=True, capture_output=True, text=True).stdout
+    return subprocess.run([*PROGRAM, *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def finish(folder: Path, config: str, sets: list[str], data: list[str], log: Path) -> None:
@@ -44,7 +44,7 @@ def finish(folder: Path, config: str, sets: list[str], data: list[str], log: Pat
     options = [] if folder.exists() else [part for key in sets for part in ("--set", key)]
     started = time.monotonic()
     with log.open("a") as out:
-        subprocess.run([PROGRAM, *verb, *data, *options], check=True, stdout=out, stderr=out)
+        subprocess.run([*PROGRAM, *verb, *data, *options], check=True, stdout=out, stderr=out)
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
     clock.write_text(json.dumps(before + time.monotonic() - started))
 

@@ -67,9 +67,9 @@ def expand(
 def _print_expansion(genome: Genome, plan: Plan) -> None:
     from evonet.genome.code import encode
     from evonet.plan.lowering import predicted
-    from evonet.plan.timing import CostTable
     from evonet.report import expansion
     from evonet.report.drawing import LEGEND
+    from evonet.timing import CostTable
 
     print("\n".join(expansion.draw_plan(genome, plan)))
     print(LEGEND)

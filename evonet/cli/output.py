@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,17 +32,19 @@ def print_json(value: object) -> None:
 def print_table(
     header: Sequence[str], lines: Iterable[Sequence[str]], title: str = "", *, left: Sequence[str] = ()
 ) -> None:
-    """A table, columns to the right but for those in `left`; on a pipe as wide as it needs to be."""
-    from rich import box
-    from rich.table import Table
+    """A table as wide as it needs to be, columns to the right but for those in `left`, and an empty line.
 
-    table = Table(*header, box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
-    for column in table.columns:
-        column.justify = "left" if column.header in left else "right"
-        column.no_wrap = True
-    for line in lines:
-        table.add_row(*line)
-    console(wide=not sys.stdout.isatty()).print(table)
+    Not by rich, whose import takes as long as all that a reading verb has to do.
+    """
+    rows = [tuple(header), *([cell.replace("\n", " ") for cell in line] for line in lines)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = [str.ljust if name in left else str.rjust for name in header]
+    head, *body = (
+        " " + "   ".join(side(cell, width) for side, cell, width in zip(sides, row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+    rule = " " + "─" * (sum(widths) + 3 * (len(widths) - 1))
+    print(*filter(None, [title]), head, rule, *body, "", sep="\n")
 
 
 def print_trade_offs(plan: Plan) -> None:

@@ -4,7 +4,7 @@ import msgspec
 
 from evonet.compression.settings import CompressionSettings
 from evonet.job import Extra
-from evonet.plan.timing import CostTable
+from evonet.timing import CostTable
 from evonet.training.settings import BudgetSettings, SaccadeSettings, TrainingSettings
 
 VERSION = 4  # of what an evaluation computes: part of every evaluation key

@@ -1,11 +1,13 @@
-"""Whether sections [search] and [score] fit each other, as far as their types cannot say. Imports no DEAP."""
+"""Whether sections [search] and [score] fit each other, as far as their types cannot say. Imports no DEAP.
+
+Operators, which need numpy, come in where they are checked: whoever looks at a run checks nothing.
+"""
 
 from collections.abc import Sequence
 
 from evonet import plugins
 from evonet.errors import ConfigError
 from evonet.evolution.settings import MATING, SURVIVAL, ScoreSettings, SearchSettings
-from evonet.genome.variation import operator, rates_of
 
 _MANY = {"survival": ("nsga2", "nsga3", "spea2"), "mating": ("lexicase", "epsilon_lexicase")}
 _LEAST = 4  # individuals of an island
@@ -13,6 +15,8 @@ _LEAST = 4  # individuals of an island
 
 def check_search(search: SearchSettings, score: ScoreSettings) -> None:
     """Raises ConfigError for what no search can be made of. Imports no plug-in, so that any run can be looked at."""
+    from evonet.genome.variation import rates_of
+
     if search.population > search.individuals:
         raise ConfigError(
             f"search.population = {search.population}, expected at most search.individuals = "
@@ -29,6 +33,8 @@ def check_search(search: SearchSettings, score: ScoreSettings) -> None:
 
 def import_plugins(search: SearchSettings) -> None:
     """Raises ConfigError for a plug-in that cannot be imported: before a run has a folder, let alone a generation."""
+    from evonet.genome.variation import operator
+
     for key in ("survival", "mating"):
         name = getattr(search, key)
         if plugins.is_plugin(name):

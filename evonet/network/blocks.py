@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evonet.network.sheets import Sheets, Weights
-from evonet.plan.timing import CostTable
 from evonet.plan.types import INPUT, Eye, Plan, SaccadePlan
+from evonet.timing import CostTable
 
 CACHE = 2**22  # bytes of a sheet of some blocks; of 2**18 ... 2**24 the best: half the time of 512 blocks at once
 

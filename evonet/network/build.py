@@ -9,8 +9,8 @@ from evonet.errors import PackageError
 from evonet.network.network import Network
 from evonet.package import Package, unpack
 from evonet.plan import Plan, Shape, expand, resized
-from evonet.plan.timing import CostTable
 from evonet.plan.types import Tensor as Slots
+from evonet.timing import CostTable
 
 
 def build(

@@ -11,7 +11,7 @@ from evonet.genome.genes import Genome, MotifGene, SheetGene
 from evonet.network.stages import lowered
 from evonet.plan import Budget, Stage, expand
 from evonet.plan.lowering import GatherPart, Lowering, cost, options
-from evonet.plan.timing import CostTable
+from evonet.timing import CostTable
 
 UPDATES = 20_000
 UNIT = 10**6  # large enough that integer division leaves the shares of a cost exact

@@ -7,8 +7,8 @@ from evonet.network.looking import Looked, Pick
 from evonet.network.readout import Readout
 from evonet.network.saccade import Saccade
 from evonet.network.sheets import Sheets, Weights
-from evonet.plan.timing import CostTable
 from evonet.plan.types import INPUT, Plan
+from evonet.timing import CostTable
 
 
 class Network(nn.Module):

@@ -13,8 +13,8 @@ from evonet.network.looking import Looked, Pick, Picked, Question, greedy
 from evonet.network.path import Path, Seen, Spread
 from evonet.network.readout import Readout
 from evonet.network.sheets import Sheets, Weights
-from evonet.plan.timing import CostTable
 from evonet.plan.types import INPUT, Plan
+from evonet.timing import CostTable
 
 
 class Saccade(nn.Module):

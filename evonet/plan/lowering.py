@@ -10,8 +10,8 @@ import msgspec
 
 from evonet.plan.applied import applied
 from evonet.plan.geometry import stride
-from evonet.plan.timing import CostTable
 from evonet.plan.types import Plan, Stage, Tap
+from evonet.timing import CostTable
 
 LANES = 16  # float32 numbers in a vector of AVX-512
 

@@ -8,8 +8,8 @@ from evonet.genome.looking import rounds
 from evonet.plan.applied import applied
 from evonet.plan.costs import application_macs
 from evonet.plan.lowering import predicted
-from evonet.plan.timing import CostTable
 from evonet.plan.types import Plan
+from evonet.timing import CostTable
 
 BATCH = 128  # images of a training step, as the cost table counts
 

@@ -10,9 +10,9 @@ from evonet.plan.applied import applied
 from evonet.plan.costs import application_macs, connections
 from evonet.plan.cutting import ordered
 from evonet.plan.lowering import ConvPart, Part, RegionPart, choose, cost
-from evonet.plan.timing import CostTable
 from evonet.plan.types import SaccadePlan, Tying
 from evonet.report.drawing import describe_motif, describe_readout, describe_saccade, describe_sheet, draw_taps
+from evonet.timing import CostTable
 
 LONG = 3  # functionally long is what lies beyond this distance (DESIGN section 2)
 _BINS = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 7), (8, 15), (16, 2**16))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import socket
 import time
 from pathlib import Path
 
@@ -36,7 +35,7 @@ class RunLock:
             )
         with contextlib.suppress(OSError):  # the lock is held, with or without room for a name
             self._file.truncate()
-            self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+            self._file.write(f"process {os.getpid()} on {os.uname().nodename}\n".encode())
 
     def release(self) -> None:
         self._file.close()

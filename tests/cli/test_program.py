@@ -4,6 +4,9 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +66,18 @@ def test_every_verb_that_answers_has_json(evonet, name):
 
 def test_version(evonet):
     assert evonet("--version").stdout.strip() == f"evonet {package.__version__}"
+
+
+def test_the_package_is_a_program_of_the_tree_that_python_finds_first(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1])}
+    start = partial(
+        subprocess.run, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    asked = start([sys.executable, "-m", "evonet", "expand", GENOMES / "dilated.toml", "--input", "1x28x28", "--json"])
+    assert json.loads(asked.stdout)["costs"]["connections"] > 0
+    failed = start([sys.executable, "-m", "evonet", "status", "nowhere"])
+    assert (failed.returncode, failed.stdout, failed.stderr.startswith("evonet: nowhere: ")) == (5, "", True)
+    assert "Usage: evonet " in start([sys.executable, "-m", "evonet", "--help"]).stdout
 
 
 def test_expand_says_what_a_genome_means(evonet):

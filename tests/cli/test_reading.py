@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from evonet.cli.output import print_table
 from evonet.store import open_run, run_digest
 
 VERBS = [
@@ -29,7 +30,7 @@ for line in sys.argv[1:]:
         app(line.split(), prog_name="evonet")
     except SystemExit as e:
         assert e.code in (0, None), (line, e.code)
-heavy = {"torch", "ray", "deap", "moocore", "matplotlib"} & set(sys.modules)
+heavy = {%s} & set(sys.modules)
 assert not heavy, heavy
 """
 
@@ -154,6 +155,31 @@ def test_a_damaged_run_is_corrupt_data(evonet, recorded, tmp_path):
 
 def test_no_reading_verb_imports_torch_ray_or_deap(recorded):
     lines = [" ".join((verb[0], str(recorded), *verb[1:])) for verb in VERBS]
-    command = [sys.executable, "-c", PROGRAM, "--help", "run --help", f"ls {recorded.parent}", *lines]
+    imports_none_of(
+        ("torch", "ray", "deap", "moocore", "matplotlib"), "--help", "run --help", f"ls {recorded.parent}", *lines
+    )
+
+
+def test_where_a_run_stands_is_told_without_numpy_and_rich(recorded):
+    lines = (f"status {recorded}", f"show {recorded}", f"lineage {recorded} 7", f"ls {recorded.parent}")
+    imports_none_of(("numpy", "rich"), *lines)  # each takes 0.1 s to import, of the 0.3 s that such a verb has
+
+
+def imports_none_of(heavy, *lines):
+    command = [sys.executable, "-c", PROGRAM % repr(heavy).strip("()"), *lines]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_table_is_plain_text(capsys):
+    print_table(("id", "born by"), [("7", "taps"), ("1,234", "in two\nlines")], "births", left=("born by",))
+    assert capsys.readouterr().out == (
+        "births\n"
+        "    id   born by\n"
+        " ────────────────────\n"
+        "     7   taps\n"
+        " 1,234   in two lines\n"
+        "\n"
+    )  # fmt: skip
+    print_table(("id",), [])
+    assert capsys.readouterr().out == " id\n ──\n\n"

@@ -8,7 +8,7 @@ from evonet.config import parse_config
 from evonet.doctor import calibrated
 from evonet.network.calibrate import SHAPES, calibrate, fit, probes
 from evonet.plan.lowering import cost
-from evonet.plan.timing import CostTable
+from evonet.timing import CostTable
 
 
 def test_a_table_is_found_again_from_the_costs_it_predicts():

@@ -12,9 +12,9 @@ from evonet.plan import Plan, expand
 from evonet.plan.applied import applied
 from evonet.plan.costs import application_macs, connections
 from evonet.plan.lowering import choose, cost, predicted
-from evonet.plan.timing import CostTable
 from evonet.plan.tradeoffs import trade_offs
 from evonet.report.expansion import costs
+from evonet.timing import CostTable
 
 ONE = MotifGene(radius=0, taps=1)
 PATH = Genome(

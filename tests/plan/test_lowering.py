@@ -21,7 +21,7 @@ from evonet.plan.lowering import (
     options,
     predicted,
 )
-from evonet.plan.timing import CostTable
+from evonet.timing import CostTable
 
 NAMES = [field.name for field in msgspec.structs.fields(CostTable)]
 SCATTER = MotifGene(radius=0, taps=6, long_share=16, pattern="scatter", reach=13, seed=3)

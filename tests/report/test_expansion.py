@@ -12,8 +12,8 @@ from evonet.plan import expand
 from evonet.plan.costs import connections
 from evonet.plan.lowering import predicted
 from evonet.plan.masks import mask
-from evonet.plan.timing import CostTable
 from evonet.report.expansion import by_distance, costs, distances, draw_plan, mask_bits
+from evonet.timing import CostTable
 
 GENOME = Genome(
     sheets=(
