@@ -3,8 +3,8 @@
     python benchmarks/captured.py genomes/records/a-512.toml --data-dir ~/data
 
 Prints milliseconds per step, launched one by one and as one graph, and how far the weights of both are apart after the
-same steps, as a share of how far they went; beside it, how far two launched trainings are apart, which is what the order
-of a GPU's sums alone makes.
+same steps, as a share of how far they went; beside it how far two launched trainings are apart, which is what the
+order of a GPU's sums alone makes.
 """
 
 import argparse
