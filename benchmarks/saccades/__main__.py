@@ -11,6 +11,7 @@
     python benchmarks/saccades paths             # scan paths in other orders, looking twice, halting otherwise
     python benchmarks/saccades table             # the tables and verdicts as Markdown
     python benchmarks/saccades draw --to docs/saccades-error.png     # error against MACs and milliseconds
+    python benchmarks/saccades evo --from NAME --to FILE.evo         # a training of OUT/models.jsonl, for evonet attend
     python benchmarks/saccades tiny --out /tmp/tiny                  # all of it in a minute, meaning nothing
 
 Every model of a task gets the same canvases (by seed), optimiser, steps, batch, and grid of two learning rates, between
@@ -50,7 +51,7 @@ from scheduler import supervise, work  # noqa: E402
 from evonet.errors import EvonetError  # noqa: E402
 
 MEASURES = ("sizes", "budgets", "corrupt", "clock", "paths")  # of trained networks
-VERBS = ("plan", "train", "work", *MEASURES, "conversion", "wiring", "table", "draw", "pack", "unpack", "tiny")
+VERBS = ("plan", "train", "work", *MEASURES, "conversion", "wiring", "table", "draw", "evo", "pack", "unpack", "tiny")
 
 
 def main() -> None:
@@ -71,14 +72,16 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--data-dir", type=Path, default=None)
     parser.add_argument("--out", type=Path, default=Path("runs/saccades"))
-    parser.add_argument("--to", type=Path, default=None, help="of draw: the picture; of pack: the folder")
-    parser.add_argument("--from", type=Path, default=None, dest="source", help="of unpack: what pack made")
+    parser.add_argument("--to", type=Path, default=None, help="of draw, evo: the file; of pack: the folder")
+    parser.add_argument(
+        "--from", type=Path, default=None, dest="source", help="of unpack: what pack made; of evo: a name"
+    )
     chosen = parser.parse_args()
     if unknown := set(chosen.parts) - set(PARTS):
         parser.error(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PARTS)}")
     if chosen.rate is not None and not chosen.rate > 0:
         parser.error(f"--rate {chosen.rate:g}, expected more than 0")
-    if chosen.what in ("draw", "pack") and chosen.to is None:
+    if chosen.what in ("draw", "evo", "pack") and chosen.to is None:
         parser.error(f"{chosen.what} needs --to")
     if chosen.what == "unpack" and chosen.source is None:
         parser.error("unpack needs --from")
@@ -184,6 +187,11 @@ def show(chosen: argparse.Namespace) -> None:
         from drawing import draw
 
         draw(chosen.out, chosen.to)
+    elif chosen.what == "evo":
+        from packages import packed
+
+        chosen.to.write_bytes(package := packed(str(chosen.source), chosen.out))
+        print(f"{len(package):,} bytes")
     else:
         from archive import pack, unpack
 

@@ -13,10 +13,14 @@ from clock import BATCHES, milliseconds
 from jobs import finished
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 from results import Row, chosen, is_dense, is_learned, is_mixed, rows, shown, side_of
 
 #: Where a panel's names do not fit beside their marks: what is drawn is the ladder, the learned glance, and its bound.
 DRAWN = (":learned", ":oracle")
+WIDTH, HEIGHT = 4.4, 3.4  # inches of a panel, about
+SIZE = 7  # points
+PLACES = ((5, 3, "left"), (5, -9, "left"), (-5, 3, "right"), (-5, -9, "right"), (5, 11, "left"), (5, -17, "left"))
 
 
 def draw(out: Path, path: Path, *, batches: Sequence[int] = BATCHES, threads: int = 1) -> None:
@@ -53,11 +57,9 @@ def _panel(axes: Axes, found: list[Row], costs: list[float]) -> None:
         some = [(cost, row) for row, cost in zip(found, costs, strict=True) if _kind(row.model) == kind]
         errors = [100 * row.mean() for _, row in some]
         axes.scatter([cost for cost, _ in some], errors, marker=marker, s=24 + 60 * (kind != "ladder"))
-        for (cost, row), error in zip(some, errors, strict=True):
-            name = shown(row.model).removesuffix(", learned").replace(", oracle", ", told where")
-            axes.annotate(name, (cost, error), xytext=(5, 3), textcoords="offset points", fontsize=7)
     axes.set(xscale="log", yscale="log" if all(row.mean() > 0 for row in found) else "linear")
     axes.margins(x=0.25, y=0.1)
+    _name(axes, found, costs)
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -66,9 +68,33 @@ def _panel(axes: Axes, found: list[Row], costs: list[float]) -> None:
     axes.grid(alpha=0.3)
 
 
+def _name(axes: Axes, found: list[Row], costs: list[float]) -> None:
+    """Names beside the marks, each where it covers no other name, if there is such a place."""
+    steps = [row.steps for row in found]
+    usual = max(steps, key=steps.count)
+    taken: list[Bbox] = []
+    for row, cost in zip(found, costs, strict=True):
+        name = shown(row.model).removesuffix(", learned").replace(", oracle", ", told where")
+        name += f", {row.steps:,} steps" * (row.steps != usual)
+        at = (cost, 100 * row.mean())
+        boxes = [_box(axes, at, place, name) for place in PLACES]
+        free = (k for k, box in enumerate(boxes) if not any(box.overlaps(other) for other in taken))
+        k = next(free, 0)
+        taken.append(boxes[k])
+        x, y, side = PLACES[k]
+        axes.annotate(name, at, xytext=(x, y), textcoords="offset points", fontsize=SIZE, ha=side)
+
+
+def _box(axes: Axes, at: tuple[float, float], place: tuple[int, int, str], name: str) -> Bbox:
+    """Where a name would be, in points; its width is estimated."""
+    x, y = axes.transLimits.transform(axes.transScale.transform(at)) * (72 * WIDTH, 72 * HEIGHT)
+    width = 0.6 * SIZE * len(name)
+    left = x + place[0] - width * (place[2] == "right")
+    return Bbox.from_bounds(left, y + place[1], width, SIZE)
+
+
 def _drawn(model: str) -> bool:
-    saccade = model.startswith("saccade:")
-    return not (model.startswith("glance-") or is_mixed(model)) and (not saccade or model.endswith(DRAWN))
+    return (is_dense(model) and not is_mixed(model)) or (model.startswith("saccade:") and model.endswith(DRAWN))
 
 
 def _kind(model: str) -> str:
