@@ -7,6 +7,7 @@ still a function of the blocks that are complete at n - lag.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import attrgetter
 
 from evonet import seeds
 from evonet.evolution.bands import Entry
@@ -14,6 +15,7 @@ from evonet.evolution.rungs import Ladder, Rated
 from evonet.evolution.selection import mating, survival
 from evonet.evolution.settings import SearchSettings
 
+_DECISION = attrgetter("decision")
 Draw = Callable[[tuple[Entry, ...]], tuple[Entry, ...]]
 
 
@@ -130,7 +132,7 @@ class Pools:
 
     def _settle(self, island: Island, coming: Iterable[Entry], *name: str | int) -> None:
         """The island's next pool."""
-        together = sorted((*island.pool, *coming), key=lambda entry: entry.decision)
+        together = sorted((*island.pool, *coming), key=_DECISION)
         newest = {entry.individual: entry for entry in together}
         island.settle(self._stay(newest.values(), self._size, *name))
 

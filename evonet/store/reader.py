@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -47,10 +47,11 @@ from evonet.store.schema import (
 )
 
 PAGE = 512
+SMALL_PAGE = 64  # what is taken in at once and let go again stays in the processor's cache
 # A folder that is read-only, or a disk without room for the index of the log.
 _NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 _LIGHT = "SELECT d.*, x'' AS package, x'' AS shadow FROM decision d "
-_BARE = f"SELECT {', '.join('d.' + column for column in BARE)} FROM decision d "  # noqa: S608 - our own names
+_BARE = f"SELECT {', '.join(BARE)} FROM decision WHERE decision > ? ORDER BY decision LIMIT ?"  # noqa: S608 - our own
 _HEAVY = (
     "SELECT d.*, ifnull(w.package, x'') AS package, ifnull(w.shadow, x'') AS shadow "
     "FROM decision d LEFT JOIN weights w ON w.decision = d.decision "
@@ -132,8 +133,18 @@ class Run:
         return self._decisions("d.decision > ? ORDER BY d.decision LIMIT ?", _HEAVY if weights else _LIGHT)
 
     def past(self) -> Iterator[Decision]:
-        """As `decisions`, without rounds: what a search is brought back with. Read twice as fast."""
-        return self._decisions("d.decision > ? ORDER BY d.decision LIMIT ?", _BARE, bare_decision)
+        """As `decisions`, without rounds, wall times and who took over whose outcome: what a search is brought back
+        with. Read twice as fast.
+        """
+        last, cursor = -1, self._db.cursor()
+        cursor.row_factory = None  # plain tuples
+        while True:
+            with reading(self._database):
+                page = [bare_decision(row) for row in cursor.execute(_BARE, (last, SMALL_PAGE))]
+            if not page:
+                return
+            yield from page
+            last = self._further(last, page[-1].decision)
 
     def failures(self) -> Iterator[Decision]:
         """Decisions that ended Diverged, Rejected or Lost, in order."""
@@ -282,14 +293,12 @@ class Run:
         with reading(self._database):
             return self._db.execute(sql, values).fetchall()
 
-    def _decisions(
-        self, where: str, select: str, make: Callable[[sqlite3.Row], Decision] = decision_of
-    ) -> Iterator[Decision]:
+    def _decisions(self, where: str, select: str) -> Iterator[Decision]:
         last = -1
         while page := self._rows(f"{select} WHERE {where}", last, PAGE):
             for row in page:
                 with reading(self._database):
-                    decision = make(row)
+                    decision = decision_of(row)
                 yield decision
             last = self._further(last, page[-1]["decision"])
 
