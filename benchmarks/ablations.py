@@ -15,7 +15,7 @@ training images: what the default score of a search rewards. Less is better.
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -79,6 +79,23 @@ ROUNDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # arm -> changes o
     "average 0.99": ({}, {"average": 0.99}),
 }
 
+GATE: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {  # arm -> generations, changes as above
+    "one training": (1, {}, {}),
+    "from the shadow": (GENERATIONS, {}, {}),
+    "from the decoded weights": (GENERATIONS, {"from_shadow": False}, {}),
+    "half the rate": (GENERATIONS, {}, {"inherited_rate": 0.5}),
+    "one training, decay 0.15": (1, {}, {"decay": 0.15}),
+    "from the shadow, decay 0.15": (GENERATIONS, {}, {"decay": 0.15}),
+}
+
+GUARD: dict[str, dict[str, Any]] = {
+    "without lossy rounds": {"rounds": 1, "codes": ("half",), "rate_term": 0.0},
+    **{
+        f"lossy rounds, size weight {weight}": {"rounds": 20, "ramp": 1.0, "size_weight": weight}
+        for weight in (0.3, 0.03, 0.003)
+    },
+}
+
 
 class Lab:
     """Evaluations of one genome on one data set."""
@@ -117,32 +134,30 @@ class Lab:
         return outcome
 
 
-def rounds(lab: Lab, seed: int) -> Iterator[dict[str, Any]]:
-    for arm, (compression, training) in ROUNDS.items():
-        scored = lab.evaluate(seed, replace(BASE, **compression), replace(TRAINING, **training))
-        m = scored.measures
-        kilobits = (8 * m.bytes + m.train_images * m.loss) / 1000
-        yield line("rounds", arm, seed, kilobits=kilobits, bytes=m.bytes, loss=m.loss, accuracy=m.accuracy)
-
-
-def gate(lab: Lab, seed: int) -> Iterator[dict[str, Any]]:
-    each = STEPS // 4  # steps a generation
-    arms = {
-        "from the shadow": replace(BASE, rounds=2),
-        "from the decoded weights": replace(BASE, rounds=2, from_shadow=False),
+def rounds_arm(lab: Lab, seed: int, arm: str) -> dict[str, float]:
+    compression, training = ROUNDS[arm]
+    m = lab.evaluate(seed, replace(BASE, **compression), replace(TRAINING, **training)).measures
+    return {
+        "kilobits": (8 * m.bytes + m.train_images * m.loss) / 1000,
+        "bytes": m.bytes,
+        "loss": m.loss,
+        "accuracy": m.accuracy,
     }
-    whole = lab.evaluate(seed, replace(BASE, rounds=2 * GENERATIONS), steps=each * GENERATIONS).measures
-    yield line("gate", "one training", seed, bytes=whole.bytes, loss=whole.loss, accuracy=whole.accuracy)
-    for arm, settings in arms.items():
-        parent: Scored | None = None
-        for generation in range(GENERATIONS):
-            parent = lab.evaluate(seeds.key(seed, generation), settings, steps=each, start=parent)
-        assert parent is not None
-        m = parent.measures
-        yield line("gate", arm, seed, bytes=m.bytes, loss=m.loss, accuracy=m.accuracy)
 
 
-def guard(lab: Lab, seed: int) -> Iterator[dict[str, Any]]:
+def gate_arm(lab: Lab, seed: int, arm: str) -> dict[str, float]:
+    generations, compression, training = GATE[arm]
+    settings, steps = replace(BASE, rounds=2 * GENERATIONS // generations, **compression), STEPS // 4 * GENERATIONS
+    parent: Scored | None = None
+    for generation in range(generations):
+        key = seed if generations == 1 else seeds.key(seed, generation)
+        parent = lab.evaluate(key, settings, replace(TRAINING, **training), steps=steps // generations, start=parent)
+    assert parent is not None
+    m = parent.measures
+    return {"bytes": m.bytes, "loss": m.loss, "accuracy": m.accuracy}
+
+
+def guard_arm(lab: Lab, seed: int, arm: str) -> dict[str, float]:
     """Twenty rounds of fifty epochs in all; the seed also draws which 1,000 images there are."""
     order = torch.randperm(len(lab.data.splits.train), generator=torch.Generator().manual_seed(seed))[:1000]
     few = lab.data.splits.train[order.sort().values.numpy()]
@@ -155,18 +170,9 @@ def guard(lab: Lab, seed: int) -> Iterator[dict[str, Any]]:
         replace_splits(lab.data, few),
         f"{lab.data.fingerprint}-{seed}",
     )
-    test = images_of(data, "test")
-    arms = {
-        "without lossy rounds": replace(BASE, rounds=1, codes=("half",), rate_term=0.0),
-        **{
-            f"lossy rounds, size weight {weight}": replace(BASE, rounds=20, ramp=1.0, size_weight=weight)
-            for weight in (0.3, 0.03, 0.003)
-        },
-    }
-    for arm, settings in arms.items():
-        scored = Lab(data).evaluate(seed, settings, steps=50 * 1000 // TRAINING.batch)
-        loss, accuracy = quality(decoded(unpack(scored.package)), test)
-        yield line("guard", arm, seed, bytes=len(scored.package), loss=loss, accuracy=accuracy)
+    scored = Lab(data).evaluate(seed, replace(BASE, **GUARD[arm]), steps=50 * 1000 // TRAINING.batch)
+    loss, accuracy = quality(decoded(unpack(scored.package)), images_of(data, "test"))
+    return {"bytes": len(scored.package), "loss": loss, "accuracy": accuracy}
 
 
 def replace_splits(data: DataSet, train: Any) -> Any:
@@ -174,11 +180,11 @@ def replace_splits(data: DataSet, train: Any) -> Any:
     return type(splits)(train, train, splits.validation, splits.choice, splits.test)
 
 
-def line(part: str, arm: str, seed: int, **found: float) -> dict[str, Any]:
-    return {"part": part, "arm": arm, "seed": seed, **found}
-
-
-PARTS = {"rounds": rounds, "gate": gate, "guard": guard}
+PARTS: dict[str, tuple[Iterable[str], Callable[[Lab, int, str], dict[str, float]]]] = {
+    "rounds": (ROUNDS, rounds_arm),
+    "gate": (GATE, gate_arm),
+    "guard": (GUARD, guard_arm),
+}
 
 
 def table(lines: list[dict[str, Any]], part: str) -> Iterator[str]:
@@ -211,6 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="+", choices=PARTS)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seed", type=int, help="this one alone")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="one line of JSON per evaluation; what is there is not done again")
     chosen = parser.parse_args()
@@ -219,15 +226,16 @@ def main() -> None:
         [json.loads(text) for text in chosen.out.read_text().splitlines()] if chosen.out and chosen.out.exists() else []
     )
     lab = Lab(load_data("mnist", chosen.data_dir))
+    done = {(found["part"], found["arm"], found["seed"]) for found in lines}
     for part in chosen.parts:
-        for seed in range(1, chosen.seeds + 1):
-            if any(found["part"] == part and found["seed"] == seed for found in lines):
-                continue
-            found = list(PARTS[part](lab, seed))
-            lines += found
-            if chosen.out:
-                with chosen.out.open("a") as file:
-                    file.writelines(json.dumps(one) + "\n" for one in found)
+        arms, measure = PARTS[part]
+        for seed in [chosen.seed] if chosen.seed else range(1, chosen.seeds + 1):
+            for arm in arms:
+                if (part, arm, seed) not in done:
+                    lines.append({"part": part, "arm": arm, "seed": seed, **measure(lab, seed, arm)})
+                    if chosen.out:
+                        with chosen.out.open("a") as file:
+                            file.write(json.dumps(lines[-1]) + "\n")
         print(f"\n{part}: {STEPS} steps, compression {json.dumps(msgspec.to_builtins(BASE))}\n")
         print("\n".join(table(lines, part)), flush=True)
 

@@ -188,7 +188,9 @@ def _outcome(evaluation: Evaluation, after: Callable[[Rounds, Round], None]) -> 
 
 
 def _context(config: RunConfig, job: Job, fingerprint: str) -> str:
-    parts = (VERSION, fingerprint, torch.get_num_threads(), evaluation_settings(config), job)
+    """Without the device: what was begun on a GPU goes on elsewhere."""
+    settings = replace(evaluation_settings(config), device="")
+    parts = (VERSION, fingerprint, torch.get_num_threads(), settings, job)
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
@@ -217,7 +219,13 @@ def _quality(package: bytes, data: DataSettings) -> Quality:
 
 
 def settings_of(
-    config: RunConfig, *, spec: str | None, epochs: int | None, size: int | None, seed: int | None
+    config: RunConfig,
+    *,
+    spec: str | None,
+    epochs: int | None,
+    size: int | None,
+    seed: int | None,
+    device: str | None = None,
 ) -> RunConfig:
     """`config` with what the command line says."""
     if spec is not None:
@@ -229,4 +237,6 @@ def settings_of(
         config = replace(config, compression=replace(config.compression, bound=size), score=score)
     if seed is not None:
         config = replace(config, run=replace(config.run, seed=seed))
+    if device is not None:
+        config = replace(config, workers=replace(config.workers, device=device))
     return config

@@ -53,6 +53,22 @@ def test_a_refinement_that_was_stopped_goes_on_to_the_same_file(tmp_path: Path):
     assert (tmp_path / "parts.evo").read_bytes() == (tmp_path / "whole.evo").read_bytes()
 
 
+def test_what_was_begun_on_one_device_goes_on_on_another(tmp_path: Path):
+    refine(SOURCE, config(), tmp_path / "whole.evo", each=quiet)
+    rounds = []
+    with pytest.raises(Interrupted):
+        refine(
+            SOURCE,
+            settings_of(config(), spec=None, epochs=None, size=None, seed=None, device="cpu:0"),
+            tmp_path / "parts.evo",
+            each=lambda *told: rounds.append(told),
+            stop=lambda: len(rounds) == 2,
+        )
+    refine(SOURCE, config(), tmp_path / "parts.evo", each=lambda *told: rounds.append(told))
+    assert [done for done, _, _ in rounds] == [1, 2, 3, 4, 5]
+    assert (tmp_path / "parts.evo").read_bytes() == (tmp_path / "whole.evo").read_bytes()
+
+
 def test_what_it_refuses(tmp_path: Path):
     out = tmp_path / "x.evo"
     out.write_bytes(b"mine")

@@ -1,7 +1,8 @@
 """Search against its rivals at equal wall time: the best accuracy below 1 kB on MNIST. Resumable, a seed more a call.
 
     pip install -c constraints.txt -e '.[bench]'                             # Optuna
-    python benchmarks/efficiency/search.py run --seeds 3 --data-dir DIR      # 8 minutes a run, both cores, nothing else
+    python benchmarks/efficiency/search.py run --seeds 3 --data-dir DIR      # 8 minutes a run, two cores, nothing else
+    python benchmarks/efficiency/search.py run --jobs 8 ...                  # so many runs at a time, two cores each
     python benchmarks/efficiency/search.py report
 
 Arms, all with the genes, rungs, training and compression of configs/mnist.toml and two worker processes:
@@ -25,6 +26,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -41,7 +44,7 @@ HERE = Path(__file__).parent
 CONFIG = HERE.parent.parent / "configs" / "mnist.toml"
 PROGRAM = (sys.executable, "-m", "evonet")  # of the tree that is measured, not of the one that is installed
 BOUND = 1024
-ENDLESS = ["search.individuals=100000", "search.finish_best=0"]
+ENDLESS = ["search.individuals=100000", "search.finish_best=0", "workers.kind=process"]
 ARMS: dict[str, list[str]] = {
     "evonet": [],
     "random": ["search.fresh=1.0"],
@@ -129,6 +132,14 @@ def result(arm: str, seed: int, folder: Path, data_dir: Path | None) -> dict[str
     }
 
 
+def run(arm: str, seed: int, out: Path, seconds: float, data: list[str]) -> dict[str, Any]:
+    """One run, or what is left of one, and its winner on the test split."""
+    folder = out / f"{arm}-{seed}"
+    if not folder.exists():
+        (run_tpe if arm == "tpe" else partial(run_search, arm))(seed, folder, seconds, data)
+    return result(arm, seed, folder, Path(data[1]) if data else None)
+
+
 def report(lines: list[dict[str, Any]]) -> None:
     print("| arm | seeds | test accuracy, % ± 95 % | each | bytes | evaluations | of them at the top rung |")
     print("|---|---:|---:|---|---:|---:|---:|")
@@ -151,6 +162,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=480)
     parser.add_argument("--only", default="", help="only this arm")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/efficiency"))
     a = parser.parse_args()
@@ -162,19 +174,11 @@ def main() -> None:
     a.out.mkdir(parents=True, exist_ok=True)
     data = ["--data-dir", str(a.data_dir)] if a.data_dir else []
     done = {(line["arm"], line["seed"]) for line in lines}
-    for seed in range(1, a.seeds + 1):
-        for arm in ARMS:
-            if (arm, seed) in done or (a.only and arm != a.only):
-                continue
-            folder = a.out / f"{arm}-{seed}"
-            if not folder.exists():
-                if arm == "tpe":
-                    run_tpe(seed, folder, a.seconds, data)
-                else:
-                    run_search(arm, seed, folder, a.seconds, data)
-            line = result(arm, seed, folder, a.data_dir)
+    wanted = [(arm, seed) for seed in range(1, a.seeds + 1) for arm in ARMS if a.only in ("", arm)]
+    with ThreadPoolExecutor(a.jobs) as pool:
+        for line in pool.map(lambda one: run(*one, a.out, a.seconds, data), [one for one in wanted if one not in done]):
             with log.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(json.dumps(line | {"jobs": a.jobs}) + "\n")
             print(line, flush=True)
 
 

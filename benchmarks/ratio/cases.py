@@ -186,7 +186,7 @@ def lag_config(case: Case) -> RunConfig:
             sharings=("sheet",),
             repeats_max=1,
         ),
-        training=TrainingSettings(lr=0.05, batch=32),
+        training=TrainingSettings(lr=0.05, batch=32, inherited_rate=0.5),  # the default when the first seeds ran
         compression=CompressionSettings(
             bound=case.bound, size_weight=0.1, rate_term=1.0, rounds=4, finish_rounds=8, ramp=2.0, over=64.0
         ),

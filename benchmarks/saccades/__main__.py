@@ -17,7 +17,7 @@ Every model of a task gets the same canvases (by seed), optimiser, steps, batch,
 which the validation error decides; with --rate R of plan, R alone. The test canvases decide nothing. Trainings of other
 steps or another batch are rows of their own. On one GPU, in one call of limited time:
 
-    python benchmarks/saccades train --plan plan.jsonl --device cuda --jobs 5 --lanes 4 --limit-s 450 --out /tmp/s
+    python benchmarks/saccades train --plan plan.jsonl --device cuda --jobs 4 --lanes 4 --claim-s 150 --limit-s 220 --out /tmp/s
     python benchmarks/saccades pack --out /tmp/s --to "$OUT"         # records and weights in few files
     python benchmarks/saccades unpack --from FOLDER                  # into OUT, where they came back to
 
@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes beside each other")
     parser.add_argument("--lanes", type=int, default=1, help="trainings beside each other in a process, on CUDA")
     parser.add_argument("--limit-s", type=float, default=float("inf"), help="stop after so many seconds")
+    parser.add_argument("--claim-s", type=float, default=float("inf"), help="begin no training after so many seconds")
     parser.add_argument("--tested", type=int, default=None, help="canvases of a test; all by default")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--data-dir", type=Path, default=None)
@@ -135,7 +136,7 @@ def train(chosen: argparse.Namespace) -> None:
     read_plan(chosen.plan)  # so that a faulty line is told once
     chosen.out.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, str(HERE), "work", "--plan", str(chosen.plan), "--out", str(chosen.out)]
-    command += ["--device", chosen.device, "--lanes", str(chosen.lanes)]
+    command += ["--device", chosen.device, "--lanes", str(chosen.lanes), "--claim-s", str(chosen.claim_s)]
     command += ["--data-dir", str(chosen.data_dir)] if chosen.data_dir else []
     command += ["--tested", str(chosen.tested)] if chosen.tested else []
     supervise(command, chosen.out, processes=chosen.jobs, limit=chosen.limit_s)
@@ -146,7 +147,7 @@ def worked(chosen: argparse.Namespace) -> bool:
     torch.backends.cudnn.benchmark = True
     digits = read_digits(chosen.data_dir, chosen.device)
     jobs = read_plan(chosen.plan)
-    return work(jobs, chosen.out, digits, chosen.device, lanes=chosen.lanes, few=chosen.tested)
+    return work(jobs, chosen.out, digits, chosen.device, lanes=chosen.lanes, few=chosen.tested, seconds=chosen.claim_s)
 
 
 def evaluate(chosen: argparse.Namespace) -> None:

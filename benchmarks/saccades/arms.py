@@ -48,9 +48,11 @@ class Saccade(Classifier):
         self.network, self.at, self.seed = network, at, seed
         self.selector, _, located = selector.partition("@")
         self.located = bool(located)
-        # Looks of one class without memory have shapes that do not depend on what is seen; in `learned` and in controls
-        # nothing fades: neither noise nor the loss of the boxes.
-        plain = at.classes == 1 and not at.fixations and at.route != "threshold"
+        # Looks of one class without memory have shapes that do not depend on what is seen, unless cells reach beyond the
+        # eye's last sheet; in `learned` and in controls nothing fades: neither noise nor the loss of the boxes.
+        last = network.plan.sheets[at.depth - 1].shape[1:]
+        whole = all(cells * at.steps[-1] == side for cells, side in zip(at.grid, last, strict=True))
+        plain = at.classes == 1 and not at.fixations and at.route != "threshold" and whole
         self.capturable = plain and not located and self.selector not in LEARNED[1:]
 
     def forward(self, images: Tensor, boxes: Tensor | None = None) -> Tensor:

@@ -14,6 +14,8 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +110,23 @@ class Lane:
 
 
 def work(
-    jobs: Sequence[Job], out: Path, digits: dict[Split, Digits], device: str, *, lanes: int, few: int | None
+    jobs: Sequence[Job],
+    out: Path,
+    digits: dict[Split, Digits],
+    device: str,
+    *,
+    lanes: int,
+    few: int | None,
+    seconds: float = inf,
 ) -> bool:
-    """Train until nothing is left to claim, `lanes` jobs in turn. False: broken off after failures in a row."""
+    """Train until nothing is left to claim, `lanes` jobs in turn. False: broken off after failures in a row.
+
+    After so many `seconds` nothing more is claimed, and what has begun is trained to its end.
+    """
     running: list[Lane] = []
-    failures = 0
+    failures, ends = 0, time.monotonic() + seconds
     while failures < IN_A_ROW:
-        while len(running) < lanes and (job := claim(jobs, out)):
+        while len(running) < lanes and time.monotonic() < ends and (job := claim(fitting(jobs, running), out)):
             running.extend(_started(job, out, digits, device, few))
         if not running:
             return True
@@ -129,6 +141,24 @@ def work(
                 _fail(lane.job, out, error)
             running.remove(lane)
     return False
+
+
+def fitting(jobs: Sequence[Job], running: Sequence[Lane]) -> Sequence[Job]:
+    """Those that may be trained beside `running`: of what cannot be captured a process has one lane.
+
+    Its one thread launches each kernel of such a lane, while the others replay what they captured; two take turns.
+    """
+    if all(lane.training.model.capturable for lane in running):
+        return jobs
+    return [job for job in jobs if _capturable(job.model, job.task)]
+
+
+@cache
+def _capturable(model: str, task: str) -> bool:
+    try:
+        return bool(model_of(model, task_of(task)).capturable)
+    except Exception:  # it fails when it is started, too, and is told there
+        return True
 
 
 def keep(lane: Lane, out: Path) -> None:

@@ -27,6 +27,9 @@ def refine(
         typer.Option("--bytes", min=1, help="Aim at so many (default: as configured, or the file's)."),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="cpu or cuda[:N]; another one may go on. Default: [workers] device.")
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="A run configuration: its [data], [training], [compression], [budget]."),
@@ -49,7 +52,7 @@ def refine(
     loaded = refining.DEFAULTS if config is None else load_config(config, set or ())
     if size is None and config is None and start.package:
         size = len(start.package)
-    loaded = refining.settings_of(loaded, spec=data, epochs=epochs, size=size, seed=seed)
+    loaded = refining.settings_of(loaded, spec=data, epochs=epochs, size=size, seed=seed, device=device)
     loaded = app.override_data(loaded, data_dir)
     with app.stop_signals() as stop:
         card = refining.refine(start, loaded, out, each=_quiet if json else _tell, stop=stop)

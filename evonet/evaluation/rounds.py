@@ -103,7 +103,7 @@ class Rounds:
     def _choose(self, images: Images, index: int, trials: int) -> Codes:
         chooser = self._chooser(self.settings.at((index + 1) / len(self.pieces)), images)
         return chooser.choose(
-            self.trainer.weights,
+            [w.cpu() for w in self.trainer.weights],
             self.progress.picks,
             rounding=self.progress.rounding,
             turn=index * len(self.trainer.weights) // 2,
@@ -182,7 +182,7 @@ class Rounds:
         return Chooser(self.network.plan, settings, loss, overhead=self.progress.overhead, train_images=len(self.train))
 
     def _placed(self, weights: Sequence[Tensor]) -> list[Tensor]:
-        return [w.to(self.trainer.theta.device) for w in weights]
+        return [w.to(self.trainer.theta.device, non_blocking=True) for w in weights]
 
     def _told(self, steps: int, train_loss: float, codes: Codes, size: int, images: Images) -> Round:
         """Before and after the loss, on the same images."""

@@ -40,7 +40,7 @@ class Sheets(nn.Module):
         rows = None if sheet.bias is None else w[sheet.bias]
         incoming, recurrent = self._places[index]
         h = self._join(sheet, sheet.incoming, incoming, sources, w, _row(rows, 0))
-        if self._last[index]:
+        if self._last[index] and not h.is_cuda:
             h = h.contiguous(memory_format=torch.channels_last)
         h = activate(sheet, reduce(sheet, h)) if _pool_first(sheet) else reduce(sheet, activate(sheet, h))
         if sheet.add_source is not None:
@@ -114,7 +114,8 @@ def _channels_last(sheet: SheetPlan) -> bool:
     """Whether a sheet is computed with the channels last in memory; it changes no value but for the order of sums.
 
     Measured on a CPU (benchmarks/step.py): max pooling and norms over few channels take about 0.8 of the time so,
-    whole training steps of plain or wide convolutions up to 1.2 times as much.
+    whole training steps of plain or wide convolutions up to 1.2 times as much. On CUDA it is not done: torch's
+    depthwise convolutions of float32 copy their source to the usual layout first.
     """
     return sheet.shape[0] <= 24 and (sheet.reduction == "max" or sheet.norm == "rms")
 

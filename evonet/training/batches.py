@@ -41,7 +41,8 @@ class Batches:
         epoch, place = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             self._epoch = epoch
-            self._order = torch.randperm(len(self.images), generator=_generator(self.seed, "batches", epoch))
+            order = torch.randperm(len(self.images), generator=_generator(self.seed, "batches", epoch))
+            self._order = order.to(self.images.labels.device)  # once an epoch: every copy to a GPU waits for it
         return self._order[place * self.size : (place + 1) * self.size]
 
 
@@ -56,7 +57,7 @@ def augmented(x: Tensor, settings: TrainingSettings, seed: int, step: int) -> Te
 def shifted(x: Tensor, by: int, generator: torch.Generator) -> Tensor:
     """Each image moved by its own random offset in [-by, by] along both axes, zeros coming in."""
     n, _, height, width = x.shape
-    dy, dx = torch.randint(0, 2 * by + 1, (2, n), generator=generator).to(x.device)
+    dy, dx = torch.randint(0, 2 * by + 1, (2, n), generator=generator).to(x.device, non_blocking=True)
     rows = (torch.arange(height, device=x.device) + dy[:, None])[:, None, :, None]
     columns = (torch.arange(width, device=x.device) + dx[:, None])[:, None, None, :]
     channel = torch.arange(x.shape[1], device=x.device)[None, :, None, None]
@@ -73,7 +74,7 @@ def _turned(x: Tensor, settings: TrainingSettings, generator: torch.Generator) -
     # `affine_grid` maps places of the result to places of the image, in units of half its sides.
     dy, dx = 2 * settings.shift * dy / height, 2 * settings.shift * dx / width
     rows = (cos, -sin * (height / width), dx), (sin * (width / height), cos, dy)
-    theta = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1).to(x.device)
+    theta = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1).to(x.device, non_blocking=True)
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, align_corners=False)
 

@@ -19,7 +19,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     schedule: Literal["trapezoid", "cosine", "constant"] = "trapezoid"
     warmup: Share = 0.05  # share of the steps with a rising rate
     decay: Share = 0.3  # share of the steps, the last ones, in which `trapezoid` falls to zero
-    inherited_rate: Share = 0.5  # inherited slots learn at this share of the rate
+    inherited_rate: Share = 1.0  # inherited slots learn at this share of the rate
     shift: Annotated[int, Meta(ge=0, le=16)] = 0  # random translation of each training image, whole pixels
     rotation: Annotated[float, Meta(ge=0, le=180)] = 0.0  # random rotation of each training image, degrees
     scaling: Annotated[float, Meta(ge=0, le=0.9)] = 0.0  # random change of its size, share

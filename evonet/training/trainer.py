@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evonet.network import Network
+from evonet.training import captured
 from evonet.training.batches import Batches, augmented
+from evonet.training.captured import Captured, Slope
 from evonet.training.images import Images
 from evonet.training.objective import Objective
 from evonet.training.rounding import Grid, rate_bits, straight_through
@@ -106,7 +108,8 @@ class Trainer:
         """
         if grid is not None:
             grid = grid.to(self.theta.device)
-        losses = [self._step(grid) for _ in range(steps)]
+        slope = self._captured(steps, grid)
+        losses = [self._step(slope) for _ in range(steps)]
         tail = torch.stack(losses[-max(1, steps // 4) :]) if losses else torch.zeros(1)
         if losses and not bool(torch.isfinite(torch.stack(losses)).all() and torch.isfinite(self.theta).all()):
             bad = next((i for i, loss in enumerate(losses) if not torch.isfinite(loss)), None)
@@ -115,22 +118,40 @@ class Trainer:
             raise NonFinite(self.done - steps + bad, f"training loss is {float(losses[bad])}")
         return float(tail.mean()) / LN2
 
-    def _step(self, grid: Grid | None) -> Tensor:
-        x, labels = self._batches[self.done]
-        x, labels = x.to(self.theta.device), labels.to(self.theta.device)
-        if self.done < self.settings.augment_until * self.steps:
-            x = augmented(x, self.settings, self.seed, self.done)
-        theta = self.theta if grid is None else straight_through(self.theta, grid)
-        loss, total = self._loss(x, labels, unflatten(theta, self.network))
-        if grid is not None and self.rate_price:
-            total = total + self.rate_price * rate_bits(self.theta, grid)
-        self._optimizer.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
+    def _step(self, slope: Slope) -> Tensor:
+        loss, self.theta.grad = slope(*self._images(self.done))
         if self.settings.clip:
             torch.nn.utils.clip_grad_norm_([self.theta], self.settings.clip)
         self._update()
         self.done += 1
-        return loss.detach()
+        return loss
+
+    def _images(self, step: int) -> tuple[Tensor, Tensor]:
+        """The batch of a step as the network sees it, with its labels."""
+        x, labels = self._batches[step]
+        x, labels = x.to(self.theta.device), labels.to(self.theta.device)
+        if step < self.settings.augment_until * self.steps:
+            x = augmented(x, self.settings, self.seed, step)
+        return x, labels
+
+    def _captured(self, steps: int, grid: Grid | None) -> Slope:
+        """`_slope` through `grid` for the next `steps` steps; on a GPU as one graph, where every step is the same."""
+
+        def slope(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            return self._slope(x, labels, grid)
+
+        if not self.theta.is_cuda or self._objective is not None or steps < captured.FEWEST:
+            return slope
+        return Captured(slope, *self._images(self.done))
+
+    def _slope(self, x: Tensor, labels: Tensor, grid: Grid | None) -> tuple[Tensor, Tensor]:
+        """The cross-entropy, and the gradient of all that is minimised."""
+        theta = self.theta if grid is None else straight_through(self.theta, grid)
+        loss, total = self._loss(x, labels, unflatten(theta, self.network))
+        if grid is not None and self.rate_price:
+            total = total + self.rate_price * rate_bits(self.theta, grid)
+        (gradient,) = torch.autograd.grad(total, [self.theta])
+        return loss.detach(), gradient
 
     def _loss(self, x: Tensor, labels: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The cross-entropy, and all that is minimised but for the rate term."""

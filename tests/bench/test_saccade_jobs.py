@@ -52,6 +52,37 @@ def test_lanes_change_no_result(tmp_path, digits):
     assert found[0] == found[1]
 
 
+def test_after_its_seconds_nothing_is_begun(out, digits, monkeypatch, capsys):
+    now = iter(range(1000))
+    monkeypatch.setattr(scheduler.time, "monotonic", lambda: float(next(now)))
+    jobs = [JOB._replace(seed=seed) for seed in range(20)]
+    assert work(jobs, out, digits, "cpu", lanes=2, few=20, seconds=8.0)
+    assert 2 <= len(finished(out)) < 8, "what was begun is finished, the rest is left to others"
+    assert len(list((out / "claims").iterdir())) == len(finished(out))
+
+
+def test_a_process_trains_one_at_a_time_of_what_cannot_be_captured(out, digits, monkeypatch, capsys):
+    located = [JOB._replace(model="pool8@box", seed=seed, steps=60) for seed in (1, 2)]
+    beside = []
+
+    class Watched(scheduler.Lane):
+        def __init__(self, job, *args, **kwargs):
+            super().__init__(job, *args, **kwargs)
+            begun.append(job)
+
+        def record(self):
+            beside.append([job.model for job in begun if job.name not in finished(out)])
+            return super().record()
+
+    begun = []
+    monkeypatch.setattr(scheduler, "Lane", Watched)
+    unknown = JOB._replace(model="no such rung")
+    assert worked([*located, JOB, JOB._replace(seed=2), unknown], out, digits, lanes=3)
+    assert max(models.count("pool8@box") for models in beside) == 1
+    assert len(finished(out)) == 4
+    assert begun[:3] == [located[0], JOB, JOB._replace(seed=2)], "others go first, in the order of the plan"
+
+
 def test_a_job_that_fails_is_tried_twice_and_stops_no_other(out, digits, monkeypatch, capsys):
     def failing(name, task, seed=0):
         if name == "pool8":

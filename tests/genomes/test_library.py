@@ -10,11 +10,12 @@ import torch
 from msgspec.structs import replace
 from twins import TWINS, lenet5
 
+from evonet.config import load_config
 from evonet.genome import Genome, ReadoutGene
 from evonet.genome.code import decode, encode
 from evonet.genome.text import from_toml, load, to_toml
 from evonet.network import build
-from evonet.plan import Shape, expand
+from evonet.plan import Budget, Shape, expand
 
 FOLDER = Path(__file__).parents[2] / "genomes"
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -131,3 +132,12 @@ def test_the_docs_show_every_genome_and_its_compactness():
         assert f"(../genomes/{path.name})" in page
         assert f"(genomes/{path.stem}.png)" in page
         assert (FOLDER.parent / "docs" / "genomes" / f"{path.stem}.png").stat().st_size < 150_000
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "records").glob("*.toml")), ids=lambda path: path.stem)
+def test_candidates_leave_two_bits_a_weight_of_the_bytes_in_their_name(path: Path):
+    config = load_config(FOLDER.parent / "configs/records/small.toml")
+    limits = config.budget
+    budget = Budget(macs=limits.macs, weights=limits.weights, neurons=limits.neurons)
+    plan = expand(load(path), input=(1, 28, 28), classes=10, budget=budget)
+    assert 2 * plan.costs.weights < 8 * (int(path.stem.rpartition("-")[2]) - len(encode(load(path))))

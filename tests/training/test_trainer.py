@@ -54,6 +54,25 @@ def test_pieces_train_as_one():
     assert torch.equal(whole.theta, pieces.theta)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_captured_steps_are_those_that_are_launched_one_by_one(monkeypatch):
+    """Through a grid, with the rate term, moved images and weights that are held."""
+    ends = []
+    for fewest in (1, 1000):
+        monkeypatch.setattr("evonet.training.captured.FEWEST", fewest)
+        settings = TrainingSettings(lr=0.05, batch=16, shift=1, rotation=5.0)
+        on_gpu = Images(images().images.cuda(), images().labels.cuda(), scale=255)
+        t = Trainer(build(PLAN).cuda(), initialise(PLAN, 0), on_gpu, settings, steps=60, seed=1, rate_price=1e-4)
+        step = torch.full((len(t.theta),), 0.1)
+        grid = Grid(step, 0.1, torch.zeros_like(step), torch.full_like(step, 127.0))
+        t.run(20, None)
+        t.run(20, grid)
+        t.hold(torch.arange(len(t.theta)) % 2 == 0, t.weights)
+        t.run(20, grid)
+        ends.append(t.theta.detach().cpu())
+    torch.testing.assert_close(*ends, rtol=0.02, atol=0.02)
+
+
 def test_rates_hold_weights_still():
     rates = [torch.zeros(t.shape) if t.role == "tap" else torch.ones(t.shape) for t in PLAN.tensors]
     t = trainer(rates=rates)
