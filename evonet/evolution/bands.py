@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     objectives: tuple[float, ...]  # each greater is better
 
 
-_NUMBER = attrgetter("individual")
+NUMBER = attrgetter("individual")
 
 
 def band(seen: int, brief: int) -> int:
@@ -40,6 +40,6 @@ def band(seen: int, brief: int) -> int:
 def by_band(entries: Iterable[Entry], brief: int) -> dict[int, list[Entry]]:
     """Entries of each band, in order of individuals whatever the order given, so that no tie is broken by it."""
     bands: dict[int, list[Entry]] = {}
-    for entry in sorted(entries, key=_NUMBER):
+    for entry in sorted(entries, key=NUMBER):
         bands.setdefault(band(entry.seen, brief), []).append(entry)
     return bands

@@ -253,7 +253,6 @@ class _Loop:
 
 
 def _standing(search: Search, decision: Decision, outcome: Outcome, *, cached: bool) -> Progress:
-    scores = [entry.score for entry in search.pool]
     return Progress(
         phase="finish" if decision.kind == "finish" else "search",
         decision=decision,
@@ -264,5 +263,5 @@ def _standing(search: Search, decision: Decision, outcome: Outcome, *, cached: b
         births=search.births,
         individuals=search.settings.individuals,
         best=search.best,
-        mean=sum(scores) / len(scores) if scores else None,
+        mean=search.mean,
     )

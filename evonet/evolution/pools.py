@@ -7,6 +7,7 @@ still a function of the blocks that are complete at n - lag.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import attrgetter
 
 from evonet import seeds
 from evonet.evolution.bands import Entry
@@ -14,6 +15,7 @@ from evonet.evolution.rungs import Ladder, Rated
 from evonet.evolution.selection import mating, survival
 from evonet.evolution.settings import SearchSettings
 
+_DECISION = attrgetter("decision")
 Draw = Callable[[tuple[Entry, ...]], tuple[Entry, ...]]
 
 
@@ -22,6 +24,7 @@ class Island:
 
     def __init__(self) -> None:
         self.entries: dict[int, Entry] = {}  # the pool by individual
+        self.total = 0.0  # of their scores
         self._mating: tuple[Entry, ...] | Draw = ()
 
     @property
@@ -37,6 +40,7 @@ class Island:
 
     def settle(self, pool: Iterable[Entry]) -> None:
         self.entries = {entry.individual: entry for entry in pool}
+        self.total = sum(entry.score for entry in self.entries.values())
 
     def pair(self, draw: Draw) -> None:
         """From now on `draw` says who breeds."""
@@ -60,11 +64,18 @@ class Pools:
         self._survival, self._mating = survival(settings.survival), mating(settings.mating)
         self._ladder = Ladder(len(settings.rungs), promote=settings.promote, pareto=pareto)
         self._best, self._since = float("-inf"), -1  # the best score and its block
+        self._eligible: dict[int, list[list[Entry]]] = {}  # by island, for promotion: as of the newest block
 
     @property
     def pool(self) -> tuple[Entry, ...]:
         """Of all islands, in their order; a migrant may be on several."""
         return tuple(entry for island in self._islands for entry in island.pool)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean score of the pool, None of an empty one; for display only."""
+        size = sum(len(island.entries) for island in self._islands)
+        return sum(island.total for island in self._islands) / size if size else None
 
     def mating(self, n: int) -> tuple[Entry, ...]:
         """Who may breed in decision n."""
@@ -72,7 +83,10 @@ class Pools:
 
     def promotable(self, n: int) -> Entry | None:
         """Who may be promoted in decision n, if anybody."""
-        return self._ladder.promotable(self._islands[self._settings.island(n)].pool)
+        at = self._settings.island(n)
+        if at not in self._eligible:
+            self._eligible[at] = self._ladder.eligible(self._islands[at].pool)
+        return self._ladder.choose(self._eligible[at])
 
     def promoted(self, n: int, individual: int) -> None:
         """Decision n promotes `individual`, which is in its pool."""
@@ -96,11 +110,13 @@ class Pools:
         if len(self._islands) > 1 and self._migrates():
             self._migrate()
         self._ladder.keep({entry.individual for entry in self.pool})
+        self._eligible = {}
 
     def drop(self, individuals: Collection[int]) -> None:
         """Let `individuals` leave the pools; the next blocks may fill their places."""
         for island in self._islands:
             island.each(lambda entries: (entry for entry in entries if entry.individual not in individuals))
+        self._eligible = {}
 
     def adopt(self, settings: SearchSettings, *, seed: int, brief: int) -> None:
         """Go on by other settings, of as many rungs and islands; pools and mating lists stay until the next block."""
@@ -109,6 +125,7 @@ class Pools:
         self._settings, self._seed, self._brief = settings, seed, brief
         self._survival, self._mating = survival(settings.survival), mating(settings.mating)
         self._ladder.share = settings.promote
+        self._eligible = {}
         self.halt = None
         self._check_stop(float("-inf"), self.blocks - 1)
 
@@ -125,12 +142,13 @@ class Pools:
                 self._best, self._since = rated.score, block
         self._ladder = self._ladder.again((rated for _, rated in past), pareto=pareto)
         self._ladder.keep({entry.individual for entry in self.pool})
+        self._eligible = {}
         self.halt = None
         self._check_stop(float("-inf"), self.blocks - 1)
 
     def _settle(self, island: Island, coming: Iterable[Entry], *name: str | int) -> None:
         """The island's next pool."""
-        together = sorted((*island.pool, *coming), key=lambda entry: entry.decision)
+        together = sorted((*island.pool, *coming), key=_DECISION)
         newest = {entry.individual: entry for entry in together}
         island.settle(self._stay(newest.values(), self._size, *name))
 

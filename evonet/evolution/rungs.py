@@ -193,16 +193,24 @@ class Ladder:
         """The best entry of the pool within the top `share` of its rung, highest rung first, that was not promoted
         from there yet. The pool holds what was added and kept.
         """
-        for rung in reversed(range(len(self._seen))):
-            seen = self._seen[rung]
-            places = self.share * seen.count
-            good = [
-                e
-                for e in pool
-                if e.rung == rung and (e.individual, rung) not in self._promoted and seen.better(e) < places
-            ]
+        return self.choose(self.eligible(pool))
+
+    def eligible(self, pool: Sequence[Entry]) -> list[list[Entry]]:
+        """For each rung but the top one, highest first: who of the pool lies within its top `share`.
+
+        True until something is added or the share changes.
+        """
+        return [
+            [e for e in pool if e.rung == rung and seen.better(e) < self.share * seen.count]
+            for rung, seen in reversed(list(enumerate(self._seen)))
+        ]
+
+    def choose(self, eligible: list[list[Entry]]) -> Entry | None:
+        """The one to promote. Who was promoted from there leaves the lists, so that nobody is looked at again."""
+        for good in eligible:
+            good[:] = [e for e in good if (e.individual, e.rung) not in self._promoted]
             if good:
-                return seen.first(good)
+                return self._seen[good[0].rung].first(good)
         return None
 
     def promoted(self, entry: Rated) -> None:

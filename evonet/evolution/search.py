@@ -94,6 +94,11 @@ class Search:
         return self._pools.pool
 
     @property
+    def mean(self) -> float | None:
+        """The mean score of the pool, None of an empty one; for display only."""
+        return self._pools.mean
+
+    @property
     def complete(self) -> bool:
         """Whether everything is decided and told, finishing included."""
         return self._finals is not None and not self._finals and not self.open

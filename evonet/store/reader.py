@@ -1,17 +1,9 @@
-"""Anyone's side of a run folder, at any time: a live run, a dead one, a copy, a read-only folder. Writes nothing.
-
-Long answers are read in pages, each its own short transaction, so that a slow reader never keeps the driver's
-write-ahead log from being folded back.
-"""
+"""What can be asked of a run, by anyone and at any time: a live run, a dead one, a copy, a read-only folder."""
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import sqlite3
-import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,6 +11,7 @@ import msgspec
 from evonet.errors import StoreError
 from evonet.job import Measures
 from evonet.store.lock import is_held
+from evonet.store.opened import PAGE, Opened
 from evonet.store.rows import (
     BARE,
     KIND_OF,
@@ -33,24 +26,11 @@ from evonet.store.rows import (
     bare_decision,
     decision_of,
 )
-from evonet.store.schema import (
-    VERSION,
-    advice,
-    check,
-    connect,
-    find_database,
-    has_log,
-    log_of,
-    reading,
-    show_later,
-    version_of,
-)
+from evonet.store.schema import VERSION, advice, find_database, reading, version_of
 
-PAGE = 512
-# A folder that is read-only, or a disk without room for the index of the log.
-_NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+SMALL_PAGE = 64  # what is taken in at once and let go again stays in the processor's cache
 _LIGHT = "SELECT d.*, x'' AS package, x'' AS shadow FROM decision d "
-_BARE = f"SELECT {', '.join('d.' + column for column in BARE)} FROM decision d "  # noqa: S608 - our own names
+_BARE = f"SELECT {', '.join(BARE)} FROM decision WHERE decision > ? ORDER BY decision LIMIT ?"  # noqa: S608 - our own
 _HEAVY = (
     "SELECT d.*, ifnull(w.package, x'') AS package, ifnull(w.shadow, x'') AS shadow "
     "FROM decision d LEFT JOIN weights w ON w.decision = d.decision "
@@ -65,7 +45,7 @@ def open_run(path: Path | str) -> Run:
     return Run(find_database(path))
 
 
-class Run:
+class Run(Opened):
     """A run as it is now; a context manager. A live run may grow between two questions.
 
     `config` is the configuration in force, `first_config` the one that decision 0 was taken by.
@@ -73,15 +53,8 @@ class Run:
 
     def __init__(self, database: Path) -> None:
         """Not for callers: use `open_run`."""
-        self.path = database.parent
-        self._database = database
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
-        self._db = self._connect()
+        super().__init__(database)
         try:
-            check(self._db, database, newer=True)
-            with reading(database):
-                show_later(self._db)
-                self._db.execute("PRAGMA query_only = ON")
             row = self._rows("SELECT * FROM run")
             if not row:
                 raise StoreError(f"{database}: damaged, table run is empty. {advice(database)}")
@@ -98,17 +71,6 @@ class Run:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._db.close()
-        if self._copy is not None:
-            self._copy.cleanup()
 
     @property
     def state(self) -> State:
@@ -132,8 +94,18 @@ class Run:
         return self._decisions("d.decision > ? ORDER BY d.decision LIMIT ?", _HEAVY if weights else _LIGHT)
 
     def past(self) -> Iterator[Decision]:
-        """As `decisions`, without rounds: what a search is brought back with. Read twice as fast."""
-        return self._decisions("d.decision > ? ORDER BY d.decision LIMIT ?", _BARE, bare_decision)
+        """As `decisions`, without rounds, wall times and who took over whose outcome: what a search is brought back
+        with. Read twice as fast.
+        """
+        last, cursor = -1, self._db.cursor()
+        cursor.row_factory = None  # plain tuples
+        while True:
+            with reading(self._database):
+                page = [bare_decision(row) for row in cursor.execute(_BARE, (last, SMALL_PAGE))]
+            if not page:
+                return
+            yield from page
+            last = self._further(last, page[-1].decision)
 
     def failures(self) -> Iterator[Decision]:
         """Decisions that ended Diverged, Rejected or Lost, in order."""
@@ -256,48 +228,20 @@ class Run:
         found: int | None = self._rows(sql)[0]["n"]
         return found
 
-    @contextlib.contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Within, all answers are of one moment. Not for long: a live driver's log cannot be folded back meanwhile."""
-        with reading(self._database):
-            self._db.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._db.execute("ROLLBACK")
-
-    def rows_of(self, table: str, columns: str, where: str, *values: object) -> Iterator[tuple[object, ...]]:
-        """Raw rows, for a copy; names and condition are the caller's own, never from data."""
-        with reading(self._database):
-            for row in self._db.execute(f"SELECT {columns} FROM {table} WHERE {where}", values):  # noqa: S608
-                yield tuple(row)
-
     def _newest_config(self) -> str | None:
         sql = (
             "SELECT json_extract(data, '$.change.config') AS text FROM event WHERE kind = 'configure' ORDER BY id DESC"
         )
         return next((row["text"] for row in self._rows(sql + " LIMIT 1")), None)
 
-    def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        with reading(self._database):
-            return self._db.execute(sql, values).fetchall()
-
-    def _decisions(
-        self, where: str, select: str, make: Callable[[sqlite3.Row], Decision] = decision_of
-    ) -> Iterator[Decision]:
+    def _decisions(self, where: str, select: str) -> Iterator[Decision]:
         last = -1
         while page := self._rows(f"{select} WHERE {where}", last, PAGE):
             for row in page:
                 with reading(self._database):
-                    decision = make(row)
+                    decision = decision_of(row)
                 yield decision
             last = self._further(last, page[-1]["decision"])
-
-    def _further(self, last: int, following: int) -> int:
-        """In a damaged file the order of an index may lead back, and pages never end."""
-        if following <= last:
-            raise StoreError(f"{self._database}: damaged, rows out of order. {advice(self._database)}")
-        return following
 
     def _individuals(self) -> int:
         count: int = self._rows("SELECT coalesce(max(id), -1) + 1 AS n FROM individual")[0]["n"]
@@ -330,35 +274,6 @@ class Run:
             parents=birth.parents,
             evaluations=evaluations,
         )
-
-    def _connect(self) -> sqlite3.Connection:
-        """SQLite reads a write-ahead log only where it may keep its index beside it; elsewhere go round that.
-
-        Without a log the file alone is whole, and nobody is writing. With one, the two are read from a copy.
-        """
-        database = self._database
-        with reading(database):
-            try:
-                return _try(database, "mode=ro")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in _NO_INDEX:
-                    raise
-            if not has_log(database):
-                return _try(database, "mode=ro&immutable=1")
-            self._copy = tempfile.TemporaryDirectory(prefix="evonet-")
-            for file in (database, log_of(database)):
-                shutil.copy(file, self._copy.name)
-            return _try(Path(self._copy.name) / database.name, "mode=rw")
-
-
-def _try(database: Path, options: str) -> sqlite3.Connection:
-    connection = connect(database, options)
-    try:
-        connection.execute("PRAGMA user_version").fetchone()  # the first read opens the log
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 _LINEAGE = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import sqlite3
-from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -25,7 +25,7 @@ TIMES = ("seconds", "single_ms", "batched_ms")
 #: Columns of the view `decision` that a search is brought back with; in the order of `bare_decision`.
 BARE = (
     *("decision", "individual", "kind", "operator", "rung", "steps", "seen_before", "seed", "key", "outcome"),
-    *("cached_from", *TIMES, "step", "reason", "cause", "attempts", *MEASURES, "genome", "ids", "parents"),
+    *("step", "reason", "cause", "attempts", *MEASURES, "genome", "ids", "parents"),
 )
 KIND_OF: dict[type, OutcomeKind] = {Scored: "scored", Diverged: "diverged", Rejected: "rejected", Lost: "lost"}
 
@@ -135,16 +135,15 @@ def decision_of(row: sqlite3.Row) -> Decision:
     )
 
 
-def bare_decision(row: sqlite3.Row) -> Decision:
+def bare_decision(row: Sequence[Any]) -> Decision:
     """As `decision_of`, of the columns `BARE` by place: SQLite's rows look for every name anew."""
-    n, individual, kind, operator, rung, steps, seen, seed, key, outcome, cached, *rest = row
-    seconds, single, batched, step, reason, cause, attempts, *measures, genome, ids, parents = rest
+    n, individual, kind, operator, rung, steps, seen, seed, key, outcome, *rest = row
+    step, reason, cause, attempts, *measures, genome, ids, parents = rest
     found: Outcome | None = None
     match outcome:
         case "scored":
             values = Measures(**dict(zip(MEASURES, measures, strict=True)))
-            times = {"seconds": seconds, "single_ms": single, "batched_ms": batched}
-            found = Scored(decision=n, measures=values, package=b"", shadow=b"", rounds=(), **times)
+            found = Scored(decision=n, measures=values, package=b"", shadow=b"", rounds=())
         case "diverged":
             found = Diverged(decision=n, step=step, reason=reason)
         case "rejected":
@@ -165,7 +164,6 @@ def bare_decision(row: sqlite3.Row) -> Decision:
         genome=genome,
         ids=_ids.decode(ids),
         outcome=found,
-        cached_from=cached,
     )
 
 

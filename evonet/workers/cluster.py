@@ -22,11 +22,11 @@ import numpy as np
 
 from evonet.errors import WorkersError
 from evonet.workers.actor import Actor
+from evonet.workers.backend import Answered, ClusterLost, Ended, Event, Placed, Ready, Refused
 from evonet.workers.base import WorkersSettings
 from evonet.workers.dispatch import STORY, Fault
 from evonet.workers.inside import reap
 from evonet.workers.origin import About, about
-from evonet.workers.pool import Answered, ClusterLost, Ended, Event, Placed, Ready, Refused
 from evonet.workers.session import connect, disconnect, may_return
 from evonet.workers.source import environment, import_path
 from evonet.workers.watch import Watch

@@ -6,7 +6,8 @@ turns what happens to real workers into calls of this class, for plain processes
 Invariants, whatever happens and in whatever order:
 - a job that was submitted has exactly one outcome, at last;
 - it is with one worker at a time, and never with one that was given up: what that still answers is not heard;
-- every try ends by its deadline, and there are boundedly many tries;
+- every try ends by its deadline, and there are boundedly many tries, those of the same work for another decision
+  included, once it has taken several workers down;
 - `Lost` tells the story of all of them.
 """
 
@@ -22,6 +23,7 @@ import msgspec
 from evonet.job import Job, Lost, Outcome, decode_outcome, encode
 from evonet.workers.base import OnAttempt, OnEvent, WorkersSettings, deadline_of
 
+POISON = 2  # workers, at least, that a lost job took down for the same work not to be tried again
 START = 300.0  # seconds for a worker to come up: it may import torch from a slow disk
 STORY = 4000  # characters kept of what the tries of a lost job left
 DEVICE_ERRORS, DEVICE_WINDOW = 2, 600.0  # so many broken tries within so many seconds, and a device gets no more jobs
@@ -68,6 +70,7 @@ class Task:
     """A job on its way."""
 
     decision: int
+    key: str  # of the evaluation: the same for the same work, whoever asks
     job: bytes
     limit: float  # seconds of one try
     tries: list[Try] = field(default_factory=list)
@@ -106,6 +109,9 @@ class Dispatch:
         self._deadlines: list[tuple[float, int]] = []
         self._errors: defaultdict[tuple[str, str], list[float]] = defaultdict(list)  # by (node, device)
         self._quarantined: set[tuple[str, str]] = set()
+        # By key: what took several workers down is not tried again when another decision asks for the same. In this
+        # session alone: whoever mends what was wrong, memory say, and resumes has it tried again.
+        self._poison: dict[str, Lost] = {}
 
     @property
     def unfinished(self) -> bool:
@@ -117,8 +123,12 @@ class Dispatch:
         return sum(self._states[state] for state in states)
 
     def submit(self, job: Job) -> None:
+        if (known := self._poison.get(job.key)) is not None:
+            reason = f"the same as decision {known.decision}, not tried again: {known.reason}"
+            self.done.append(msgspec.structs.replace(known, decision=job.decision, reason=reason, attempts=0))
+            return
         limit = deadline_of(job, self._settings)
-        self._waiting.append(Task(decision=job.decision, job=encode(job), limit=limit))
+        self._waiting.append(Task(decision=job.decision, key=job.key, job=encode(job), limit=limit))
 
     # What happens to workers
 
@@ -260,7 +270,9 @@ class Dispatch:
         if within and len(task.own_tries()) < self._settings.attempts:
             self._waiting.appendleft(task)
         else:
-            self.done.append(_lost(task))
+            self.done.append(lost := _lost(task))
+            if len({one.worker for one in task.own_tries()}) >= POISON:
+                self._poison[task.key] = lost
 
     def _device_error(self, seat: Seat, now: float) -> None:
         place = (seat.node, seat.device)

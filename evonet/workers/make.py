@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from evonet.workers.base import OnAttempt, OnEvent, Workers, WorkersSettings
 
 if TYPE_CHECKING:
-    from evonet.workers.pool import Backend
+    from evonet.workers.backend import Backend
 
 
 def make_workers(

@@ -24,11 +24,11 @@ from typing import Any
 
 import msgspec
 
+from evonet.workers.backend import Answered, Ended, Event, Placed, Ready, Refused
 from evonet.workers.base import WorkersSettings, processors
 from evonet.workers.dispatch import Fault
 from evonet.workers.inside import reap
 from evonet.workers.origin import About, about
-from evonet.workers.pool import Answered, Ended, Event, Placed, Ready, Refused
 from evonet.workers.source import environment, import_path
 from evonet.workers.wire import Channel, SharedArgs
 

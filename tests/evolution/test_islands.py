@@ -9,6 +9,7 @@ from simulation import SMALL, AnyOrder, Killed, MemoryRun, finished, make_search
 from evonet.evolution.bands import Entry
 from evonet.evolution.loop import run
 from evonet.evolution.pools import Pools
+from evonet.evolution.rungs import Rated
 from evonet.evolution.settings import ScoreSettings, SearchSettings
 from evonet.seeds import Stream
 
@@ -145,3 +146,54 @@ def test_of_one_island_migration_says_nothing(migrate_every):
     plain, _ = finished(replace(SMALL, individuals=50))
     other, _ = finished(replace(SMALL, individuals=50, migrate_every=migrate_every, migrants=7))
     assert plain.trace() == other.trace()
+
+
+SCORES = st.lists(st.integers(0, 9).map(float), min_size=1, max_size=3)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("fold"), SCORES),
+        st.tuples(st.just("promote"), st.integers(0, 2)),
+        st.tuples(st.just("drop"), st.sets(st.integers(0, 9), min_size=3)),
+        st.tuples(st.just("share"), st.sampled_from([0.2, 0.5, 1.0])),
+        st.tuples(st.just("turn"), st.none()),
+    ),
+    min_size=6,
+    max_size=25,
+)
+
+
+def promotions(steps, *, asked):
+    """Who is promoted, and the mean, when it is asked `asked` times between any two steps."""
+    there, ever, found = pools(promote=0.5), [], []
+    for kind, value in steps:
+        for n in range(3 * asked):  # one of each island
+            there.promotable(n)
+        match kind:
+            case "fold":
+                coming = [entry(len(ever) + i, score) for i, score in enumerate(value)]
+                ever += [(there.blocks, one) for one in coming]
+                there.fold(coming)
+            case "promote":
+                if (chosen := there.promotable(value)) is not None:
+                    there.promoted(value, chosen.individual)
+                    found.append(chosen)
+            case "drop":
+                there.drop(value)
+            case "share":
+                there.adopt(replace(ISLANDS, promote=value), seed=1, brief=1)
+            case "turn":
+                ever = [(block, turned(one)) for block, one in ever]
+                there.score_again(turned, [(block, Rated.of(one)) for block, one in ever], pareto=False)
+        scores = [one.score for one in there.pool]
+        assert there.mean == (pytest.approx(sum(scores) / len(scores)) if scores else None)
+    return found
+
+
+def turned(one):
+    return replace(one, score=-one.score, objectives=(-one.score,))
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS)
+def test_who_may_be_promoted_does_not_hang_on_when_it_was_asked(steps):
+    assert promotions(steps, asked=0) == promotions(steps, asked=1)

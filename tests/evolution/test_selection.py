@@ -86,6 +86,19 @@ def test_bands_take_turns_and_each_keeps_its_best(pool, count):
         assert len(mine) >= min(len(group), deepest - 1)
 
 
+@given(SCALAR, st.integers(1, 20), st.randoms(use_true_random=False))
+def test_bands_stay_in_order_of_rank_then_age(pool, count, rng):
+    def better(a, b):
+        return (a.score, -a.individual) > (b.score, -b.individual)
+
+    def place(one):
+        age = band(one.seen, BRIEF)
+        return sum(better(other, one) for other in pool if band(other.seen, BRIEF) == age), -age
+
+    expected = sorted(pool, key=place)[:count]
+    assert bands(rng.sample(pool, len(pool)), count, brief=BRIEF) == tuple(expected)
+
+
 def test_a_young_one_is_not_drowned_by_old_lineages():
     pool = [entry(i, score=100.0 + i, seen=50 * BRIEF) for i in range(8)] + [entry(8, score=1.0)]
     assert numbers(bands(pool, 3, brief=BRIEF)) == [7, 8, 6]

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from evonet.errors import StoreError
 from evonet.job import Diverged, Scored
@@ -23,6 +24,22 @@ def test_decisions_in_order_with_the_one_in_flight(family):
         assert decisions[6].outcome is None
         assert run.counts() == (7, {"scored": 6, "diverged": 0, "rejected": 0, "lost": 0}, 6)
         assert run.counts().in_flight == 1
+
+
+@pytest.mark.parametrize("page", [1, 2, 64])
+def test_the_past_is_all_decisions_without_rounds_and_times(family, page, monkeypatch):
+    def bare(decision):
+        outcome = decision.outcome
+        if isinstance(outcome, Scored):
+            outcome = replace(outcome, rounds=(), seconds=0.0, single_ms=None, batched_ms=None)
+        return replace(decision, outcome=outcome, cached_from=None)
+
+    monkeypatch.setattr("evonet.store.reader.SMALL_PAGE", page)
+    with open_run(family.path) as run:
+        past = list(run.past())
+        assert past == [bare(decision) for decision in run.decisions()]
+    assert {type(decision.outcome) for decision in past} >= {Scored, type(None)}
+    assert any(len(decision.parents) == 2 for decision in past)
 
 
 def test_order_is_that_of_decisions_not_of_arrival(writer, job, scored):

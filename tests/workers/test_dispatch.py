@@ -8,6 +8,7 @@ import pytest
 from contracts.workers import job
 from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from evonet.job import Lost, Rejected, encode
 from evonet.workers.base import WorkersSettings
@@ -312,3 +313,31 @@ class Anything(RuleBasedStateMachine):
 
 Anything.TestCase.settings = hypothesis_settings(max_examples=60, stateful_step_count=40)
 TestAnything: Callable[..., Any] = Anything.TestCase
+
+
+@pytest.mark.parametrize(
+    "faults, poison",
+    [
+        ([Fault.HUNG] * 2, True),
+        ([Fault.DIED] * 4, True),
+        ([*[Fault.NODE] * 5, Fault.HUNG, Fault.HUNG], True),
+        ([Fault.NODE] * 20, False),
+        ([*[Fault.NODE] * 19, Fault.HUNG, Fault.NODE], False),  # one worker says little of the job
+    ],
+)
+def test_what_took_workers_down_is_not_tried_again_for_another_decision(faults, poison) -> None:
+    told = Told()
+    first = lose(told, *faults)
+    assert first is not None
+    told.worker(1)
+    told.rules.submit(replace(job(7), key=job(0).key))
+    assert bool(told.rules.done) == poison
+    assert len(told.rules.assign(100.0)) == (not poison)
+    if poison:
+        again = told.rules.done.popleft()
+        assert isinstance(again, Lost)
+        assert (again.decision, again.attempts, again.cause) == (7, 0, first.cause)
+        assert again.reason == f"the same as decision 0, not tried again: {first.reason}"
+        assert not told.rules.unfinished
+    told.rules.submit(job(8))  # other work is nothing to do with it
+    assert told.rules.unfinished

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from evonet.errors import DataError, WorkersError
 from evonet.job import Rejected, decode_job, encode
 from evonet.workers import WorkersSettings, pool
+from evonet.workers.backend import Answered, ClusterLost, Ended, Event, Placed, Ready, Refused
 from evonet.workers.dispatch import Fault, State
 from evonet.workers.origin import About, about
-from evonet.workers.pool import Answered, ClusterLost, Ended, Event, Placed, PooledWorkers, Ready, Refused
+from evonet.workers.pool import PooledWorkers
 
 HERE = about(node="here")
 

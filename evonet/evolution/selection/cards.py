@@ -16,7 +16,7 @@ import deap.base
 import deap.tools
 import numpy as np
 
-from evonet.evolution.bands import Entry
+from evonet.evolution.bands import NUMBER, Entry
 
 tools: Any = deap.tools  # DEAP is untyped
 
@@ -24,7 +24,8 @@ tools: Any = deap.tools  # DEAP is untyped
 def check_finite(values: tuple[float, ...]) -> tuple[float, ...]:
     """`values`; raises ValueError if one of them is no finite number."""
     if not all(map(math.isfinite, values)):
-        raise ValueError(f"fitness {values}: expected finite numbers; a NaN would win every comparison in DEAP")
+        bad = [value for value in values if not math.isfinite(value)]
+        raise ValueError(f"fitness {bad}: expected finite numbers; a NaN would win every comparison in DEAP")
     return values
 
 
@@ -50,8 +51,8 @@ class Card:
 
 
 class Place:
-    """What DEAP sees of an entry, to sort or to draw: `selBest` and `selTournament` only compare fitnesses, and a
-    tuple compares as a `Fitness` of weights 1 does, twenty times as fast.
+    """What DEAP sees of an entry, to draw: `selTournament` only compares fitnesses, and a tuple compares as a
+    `Fitness` of weights 1 does, twenty times as fast.
     """
 
     __slots__ = ("entry", "fitness")
@@ -76,7 +77,7 @@ def borrowed_global_random(seed: int) -> Iterator[None]:
 
 def by_number(entries: Iterable[Entry]) -> list[Entry]:
     """In order of individuals, so that no tie is broken by the order given."""
-    return sorted(entries, key=lambda e: e.individual)
+    return sorted(entries, key=NUMBER)
 
 
 def scaled(entries: Sequence[Entry]) -> list[Card]:
@@ -99,10 +100,14 @@ def scaled(entries: Sequence[Entry]) -> list[Card]:
 
 
 def ranked(group: Sequence[Entry]) -> list[Entry]:
-    """Best to worst: by score, or with several objectives in the order of NSGA-II (Deb et al. 2002, III-B)."""
+    """Best to worst: by score, or with several objectives in the order of NSGA-II (Deb et al. 2002, III-B).
+
+    Of equals the earlier individual goes first: `selBest` is a stable sort.
+    """
     if len(group[0].objectives) == 1:
-        cards = [Place(e, *check_finite(e.objectives), -e.individual) for e in group]
-        return [card.entry for card in tools.selBest(cards, len(cards))]
+        check_finite(tuple(e.objectives[0] for e in group))
+        best: list[Entry] = tools.selBest(by_number(group), len(group), fit_attr="objectives")
+        return best
     return list(_pareto_ranked(group))
 
 

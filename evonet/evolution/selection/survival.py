@@ -15,13 +15,14 @@ how DESIGN section 8 has age count in a Pareto search. `bands` with several obje
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
+from itertools import islice, zip_longest
 from math import comb
 from types import MappingProxyType
 from typing import Any
 
 from evonet.evolution.bands import Entry, by_band
 from evonet.evolution.cells import atlas
-from evonet.evolution.selection.cards import Card, Place, borrowed_global_random, by_number, ranked, scaled, tools
+from evonet.evolution.selection.cards import Card, borrowed_global_random, by_number, ranked, scaled, tools
 from evonet.evolution.selection.plugins import survive
 from evonet.evolution.selection.protocols import Survival
 from evonet.plugins import is_plugin
@@ -31,15 +32,12 @@ def bands(entries: Iterable[Entry], count: int, *, brief: int, seed: int = 0) ->
     """The `count` entries of best rank within their band.
 
     Bands take turns: all firsts, then all seconds, and so on; at equal rank the older band goes first, since more was
-    invested in it, then the earlier individual. A band smaller than its turn leaves its places to the others.
+    invested in it. A band smaller than its turn leaves its places to the others.
     """
     del seed
-    cards = [
-        Place(entry, -rank, age, -entry.individual)
-        for age, group in by_band(entries, brief).items()
-        for rank, entry in enumerate(ranked(group))
-    ]
-    return tuple(card.entry for card in tools.selBest(cards, count))
+    oldest_first = sorted(by_band(entries, brief).items(), reverse=True)
+    turns = zip_longest(*(ranked(group) for _, group in oldest_first))
+    return tuple(islice((entry for turn in turns for entry in turn if entry is not None), count))
 
 
 def elites(entries: Iterable[Entry], count: int, *, brief: int, seed: int = 0) -> tuple[Entry, ...]:
