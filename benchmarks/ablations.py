@@ -229,7 +229,7 @@ def main() -> None:
     done = {(found["part"], found["arm"], found["seed"]) for found in lines}
     for part in chosen.parts:
         arms, measure = PARTS[part]
-        for seed in [chosen.seed] if chosen.seed else range(1, chosen.seeds + 1):
+        for seed in [chosen.seed] if chosen.seed is not None else range(1, chosen.seeds + 1):
             for arm in arms:
                 if (part, arm, seed) not in done:
                     lines.append({"part": part, "arm": arm, "seed": seed, **measure(lab, seed, arm)})

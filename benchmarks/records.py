@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path("configs/records/small.toml"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--launched", action="store_true", help="no CUDA graphs (evonet.training.captured)")
+    parser.add_argument("--because", default="", help=argparse.SUPPRESS)  # of --launched where it was not asked for
     parser.add_argument("--until", type=float, help=argparse.SUPPRESS)  # of one genome's own process
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -78,6 +79,7 @@ def _start(genome: Path, args: argparse.Namespace, until: float) -> subprocess.P
     given = {"--out": work, "--seconds": args.seconds, "--until": until, "--device": args.device, "--seed": args.seed}
     given |= {"--data-dir": args.data_dir, "--config": args.config}
     command = [sys.executable, __file__, str(genome), *(str(part) for pair in given.items() for part in pair)]
+    command += ["--launched"] if args.launched else []
     with (work / f"{genome.stem}.log").open("wb") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
@@ -92,16 +94,20 @@ def _line(work: Path, name: str, code: int) -> dict[str, Any]:
 
 
 def _without_graphs_if_need_be(args: argparse.Namespace) -> dict[str, Any]:
-    """The line of one genome. A failed capture spoils the process: what follows it is begun in a new one."""
+    """The line of one genome. A failed capture spoils the process: what follows it is begun in a new one.
+
+    Why there are no graphs is in the line, as `because`.
+    """
     try:
         return one(args.genomes[0], args)
     except RuntimeError as error:
         if args.launched or not args.device.startswith("cuda"):
             raise
-        print(f"{error}; without graphs:", flush=True)
+        why = f"{type(error).__name__}: {error}"[:300]
+        print(f"{why}; without graphs:", flush=True)
         for state in args.out.glob(f"{args.genomes[0].stem}.*.state"):
             state.unlink()
-        os.execv(sys.executable, [sys.executable, *sys.argv, "--launched"])  # noqa: S606 - this very program
+        os.execv(sys.executable, [sys.executable, *sys.argv, "--launched", "--because", why])  # noqa: S606 - this very program
 
 
 def one(genome: Path, args: argparse.Namespace) -> dict[str, Any]:
@@ -123,6 +129,7 @@ def one(genome: Path, args: argparse.Namespace) -> dict[str, Any]:
         "name": name,
         "device": args.device,
         "launched": args.launched,
+        "because": args.because,
         "seed": args.seed,
         "epochs": epochs,
         "seconds_per_epoch": seconds,

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 refused or failed, 2 usage, 3 invalid configuration, genom
 """
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -102,5 +103,7 @@ app.add_typer(benching.bench, name="bench")
 
 
 def main() -> None:
-    """The entry point `evonet`."""
+    """The entry point `evonet`. Rules of tables and the like are no ASCII: where the encoding lacks them, it is "?"."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     app(prog_name="evonet")

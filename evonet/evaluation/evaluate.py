@@ -9,7 +9,7 @@ import torch
 from evonet import seeds
 from evonet.compression.choice import Codes
 from evonet.compression.express import cut, express
-from evonet.errors import GenomeError
+from evonet.errors import ConfigError, GenomeError
 from evonet.evaluation.inherit import Inherited, inherit
 from evonet.evaluation.measure import measure
 from evonet.evaluation.parents import pack_shadow, read_start
@@ -34,6 +34,8 @@ class Evaluator:
     """Evaluates jobs on one data set; holds it in memory as uint8."""
 
     def __init__(self, settings: EvaluationSettings, data: DataSet) -> None:
+        """Raises ConfigError: torch finds no such device on this machine."""
+        _check_device(settings.device)
         self.settings, self.input, self.classes = settings, data.input, data.classes
         limits = settings.budget
         self.budget = Budget(macs=limits.macs, weights=limits.weights, neurons=limits.neurons)
@@ -164,3 +166,14 @@ class Evaluation:
                 tensors=tuple(cut(live, codes.tensors)),
             )
         )
+
+
+def _check_device(name: str) -> None:
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError) as error:  # the second: a torch that was built without CUDA
+        why = str(error).partition("\n")[0][:120]
+        raise ConfigError(
+            f"workers.device = {name!r}, expected one that torch finds on this machine, such as cpu or cuda ({why}). "
+            "Set another, or look at what `evonet doctor` finds."
+        ) from None

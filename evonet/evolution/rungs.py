@@ -189,16 +189,10 @@ class Ladder:
         for seen in self._seen:
             seen.keep(individuals)
 
-    def promotable(self, pool: Sequence[Entry]) -> Entry | None:
-        """The best entry of the pool within the top `share` of its rung, highest rung first, that was not promoted
-        from there yet. The pool holds what was added and kept.
-        """
-        return self.choose(self.eligible(pool))
-
     def eligible(self, pool: Sequence[Entry]) -> list[list[Entry]]:
         """For each rung but the top one, highest first: who of the pool lies within its top `share`.
 
-        True until something is added or the share changes.
+        The pool holds what was added and kept. True until something is added or the share changes.
         """
         return [
             [e for e in pool if e.rung == rung and seen.better(e) < self.share * seen.count]
@@ -206,7 +200,10 @@ class Ladder:
         ]
 
     def choose(self, eligible: list[list[Entry]]) -> Entry | None:
-        """The one to promote. Who was promoted from there leaves the lists, so that nobody is looked at again."""
+        """The best of the highest rung that has somebody who was not promoted from there yet.
+
+        Who was leaves the lists, so that nobody is looked at again.
+        """
         for good in eligible:
             good[:] = [e for e in good if (e.individual, e.rung) not in self._promoted]
             if good:

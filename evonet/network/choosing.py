@@ -107,7 +107,10 @@ def _scores(logits: Tensor, budgets: Sequence[int], noise: Tensor | None) -> tup
     if len(budgets) == 1:  # the log-odds against none, whose logit is 0
         return (known, known) if noise is None else (known + noise, known + noise)
     none = torch.zeros_like(known[:, :1])
-    rest = [torch.cat((none, known[:, :k], known[:, k + 1 :]), dim=1).logsumexp(1) for k in range(len(budgets))]
+    rest = [
+        torch.cat((none, known[:, :k], known[:, k + 1 :]), dim=1).logsumexp(1) if n else none[:, 0]
+        for k, n in enumerate(budgets)
+    ]
     scores = known - torch.stack(rest, dim=1)
     return (known, scores) if noise is None else (known + noise, scores + noise)
 
@@ -143,7 +146,7 @@ def _looks(scores: Tensor, budgets: Sequence[int], *, ragged: bool) -> list[tupl
         order = _best(known, n)
         image, cell = images.expand_as(order).flatten(), order.flatten()
         if ragged:
-            kept = known.gather(1, order).flatten() > -torch.inf
+            kept = known.gather(1, order).flatten() != -torch.inf  # NaN is kept, and told by the answer
             image, cell = image[kept], cell[kept]
         found.append((image, cell, torch.full_like(cell, k + 1)))
     return found

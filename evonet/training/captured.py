@@ -19,16 +19,21 @@ class Captured:
     """`slope` for batches of one shape. What else it reads is read where it lay at the capture, as it is then."""
 
     def __init__(self, slope: Slope, x: Tensor, labels: Tensor) -> None:
-        self._x, self._labels = x.clone(), labels.clone()
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self._slope, self._x, self._labels = slope, x.clone(), labels.clone()  # with `slope`, all that it reads is kept
+        # Streams are the current device's: on another than the tensors' they would capture nothing, and a graph of
+        # nothing leaves the first gradient for ever.
+        with torch.cuda.device(x.device):
+            self._capture(torch.cuda.Stream())  # type: ignore[no-untyped-call]
+
+    def _capture(self, aside: torch.cuda.Stream) -> None:
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(WARM):
-                slope(self._x, self._labels)
+                self._slope(self._x, self._labels)
         torch.cuda.current_stream().wait_stream(aside)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._loss, self._gradient = slope(self._x, self._labels)
+        with torch.cuda.graph(self._graph, stream=aside):
+            self._loss, self._gradient = self._slope(self._x, self._labels)
 
     def __call__(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The gradient is overwritten by the next call."""

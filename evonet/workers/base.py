@@ -51,8 +51,9 @@ class Workers(Protocol):
     A context manager. A worker that dies or hangs is replaced and its job tried again with the same seed; a job that
     has used up its tries becomes `Lost`, and so does one whose evaluation raises (at once: it would raise again).
 
-    A job that was lost is not remembered: the same job, submitted later, is tried again. To refuse it would make its
-    outcome depend on what has come back by then, and a run must not depend on that.
+    A job that was lost is tried again where the same work is submitted later, but for one that took several workers
+    down: these workers refuse it until they are closed (`dispatch`). Whether they do depends on what has come back by
+    then, as any `Lost` depends on machines and their troubles; a replay follows what was recorded.
     """
 
     @property

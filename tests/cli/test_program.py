@@ -80,6 +80,14 @@ def test_the_package_is_a_program_of_the_tree_that_python_finds_first(tmp_path):
     assert "Usage: evonet " in start([sys.executable, "-m", "evonet", "--help"]).stdout
 
 
+def test_what_an_encoding_lacks_is_replaced(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1]), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "evonet", "expand", GENOMES / "dilated.toml", "--input", "1x28x28"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\n ????" in done.stdout
+
+
 def test_expand_says_what_a_genome_means(evonet):
     answer = evonet("expand", GENOMES / "dilated.toml", "--input", "1x28x28")
     assert answer.exit_code == 0

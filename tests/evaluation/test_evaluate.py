@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from evonet.compression.settings import CompressionSettings
+from evonet.errors import ConfigError
 from evonet.evaluation.evaluate import Evaluator
 from evonet.evaluation.parents import pack_shadow, unpack_shadow
 from evonet.evaluation.settings import EvaluationSettings
@@ -149,6 +150,12 @@ def test_no_budget_allows_what_a_package_cannot_hold():
     for name, limit in largest.items():
         with pytest.raises(msgspec.ValidationError, match=name):
             msgspec.convert({name: limit + 1}, BudgetSettings)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "meta"])
+def test_a_device_that_is_not_there_is_told(device):
+    with pytest.raises(ConfigError, match=rf"^workers\.device = '{device}', expected .*"):
+        Evaluator(msgspec.structs.replace(SETTINGS, device=device), DATA)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -31,7 +31,7 @@ def entry(individual, *objectives, rung=0):
 
 def promote(ladder, pool):
     """Who is, and counts as promoted from now on."""
-    chosen = ladder.promotable(pool)
+    chosen = ladder.choose(ladder.eligible(pool))
     if chosen is not None:
         ladder.promoted(Rated.of(chosen))
     return chosen

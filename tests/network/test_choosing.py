@@ -131,6 +131,18 @@ def test_a_blank_image_has_an_answer():
     assert choice.log_weight.tolist() == [0, 0]
 
 
+@given(cases(), st.booleans())
+def test_logits_that_are_no_numbers_are_told_by_the_answer(case, threshold):
+    """And change nothing for other images."""
+    logits, budgets, taken = case
+    broken = torch.cat((logits, torch.full_like(logits[:1], torch.nan)))
+    choice = choose(broken, budgets, threshold=threshold, taken=torch.cat((taken, taken[:1])))
+    last = choice.image == len(logits)
+    assert bool(last.any())
+    assert bool(choice.log_weight[last].isnan().all())
+    assert torch.equal(choice.cell[~last], choose(logits, budgets, threshold=threshold, taken=taken).cell)
+
+
 def test_cells_that_are_sure_are_still_told_apart():
     """In float32 log p is 0 for all of them."""
     assert looks(choose(torch.tensor([[[18.0, 30.0, 25.0, 90.0]]]), (3,), threshold=False), 0) == [3, 1, 2]

@@ -56,13 +56,13 @@ def test_pieces_train_as_one():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_captured_steps_are_those_that_are_launched_one_by_one(monkeypatch):
-    """Through a grid, with the rate term, moved images and weights that are held."""
-    ends = []
+    """Through a grid, with the rate term, moved images and weights that are held; on the last GPU there is."""
+    ends, gpu = [], torch.device("cuda", torch.cuda.device_count() - 1)
     for fewest in (1, 1000):
         monkeypatch.setattr("evonet.training.captured.FEWEST", fewest)
         settings = TrainingSettings(lr=0.05, batch=16, shift=1, rotation=5.0)
-        on_gpu = Images(images().images.cuda(), images().labels.cuda(), scale=255)
-        t = Trainer(build(PLAN).cuda(), initialise(PLAN, 0), on_gpu, settings, steps=60, seed=1, rate_price=1e-4)
+        on_gpu = Images(images().images.to(gpu), images().labels.to(gpu), scale=255)
+        t = Trainer(build(PLAN).to(gpu), initialise(PLAN, 0), on_gpu, settings, steps=60, seed=1, rate_price=1e-4)
         step = torch.full((len(t.theta),), 0.1)
         grid = Grid(step, 0.1, torch.zeros_like(step), torch.full_like(step, 127.0))
         t.run(20, None)
