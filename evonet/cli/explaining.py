@@ -109,7 +109,7 @@ def _change(change: Change | None) -> tuple[str, ...]:
     if change is None:
         return ("-",) * len(_NAMES)
     mark = _NOT_ALIKE if change.reason else ""
-    return f"{change.score:+,.3f}{mark}", f"{100 * change.accuracy:+.1f} %", f"{change.bytes:+,}"
+    return f"{change.score:+,.3f}{mark}", f"{100 * change.accuracy:+.1f} pp", f"{change.bytes:+,}"
 
 
 def _brought(one: Reverted) -> tuple[str, ...]:
@@ -123,13 +123,13 @@ def _signed(name: Name, estimate: Estimate | None) -> str:
         return "-"
     scale, digits = {"accuracy": (100, 1), "bytes": (1, 0)}.get(name, (1, 3))
     half = "" if estimate.half is None else f" ± {scale * estimate.half:,.{digits}f}"
-    return f"{scale * estimate.mean:+,.{digits}f}{half}" + (" %" if name == "accuracy" else "")
+    return f"{scale * estimate.mean:+,.{digits}f}{half}" + (" pp" if name == "accuracy" else "")
 
 
 def _print_notes(found: Ancestry) -> None:
     undone = sum(birth.undone for birth in found.births)
     print("score, accuracy, bytes: the child minus its first parent, at the same rung, having seen less than twice as")
-    print("much; how much of it is the edit and how much the longer training, --measure says")
+    print("much (pp: percentage points); how much of it is the edit and how much the longer training, --measure says")
     for birth in found.births:
         if birth.change is not None and birth.change.reason:
             print(f"{_NOT_ALIKE} #{birth.id}: not comparable, {birth.change.reason}")

@@ -80,7 +80,7 @@ def ls(
 
 def show(
     run: Annotated[str, typer.Argument(metavar="RUN|FILE.evo", help="A run's folder, or a package.")],
-    id: Annotated[int | None, typer.Argument(metavar="ID", help="One individual, in full.")] = None,
+    id: Annotated[int | None, typer.Argument(metavar="[ID]", help="One individual, in full.")] = None,
     generation: Generation = None,
     everything: Annotated[bool, typer.Option("--all", help="Every generation.")] = False,
     top: Top = 0,
@@ -245,6 +245,7 @@ def _show_individual(run: Run, id: int, json: bool) -> None:
     individual, settings = run.individual(id), tables.config_of(run).score
     genome, evaluations = tables.genome_of(individual), list(tables.evaluation_rows(individual, settings))
     drawn, measures, row = drawing.draw_genome(genome), individual.latest, tables.row(individual, settings)
+    notes = tables.notes(run, id)
     if json:
         print_json(
             {
@@ -253,6 +254,7 @@ def _show_individual(run: Run, id: int, json: bool) -> None:
                 "evaluations": evaluations,
                 "genome": to_toml(genome),
                 "drawing": drawn,
+                "notes": notes,
             }
         )
         return
@@ -261,15 +263,16 @@ def _show_individual(run: Run, id: int, json: bool) -> None:
     print(f"\n{drawing.LEGEND}")
     if measures is not None:
         print(
-            f"\n{measures.nonzero:,} of {measures.weights:,} weights are not zero, {measures.connections:,} connections"
-        )
-        print(
-            f"{measures.taps} taps, {measures.macs:,} MACs per image; the genome takes {len(individual.genome)} bytes"
+            f"\n{measures.nonzero:,} of {measures.weights:,} weights that the genes name are not zero; "
+            f"{measures.taps} taps, {measures.connections:,} connections and {measures.macs:,} MACs per image are live;"
+            f" the genome takes {len(individual.genome)} bytes"
         )
     for line in asked(row):
         print(line)
     header = ("decision", "kind", "steps", "outcome", "score", "accuracy", "bytes", "seen", "reason")
     print_table(header, map(_evaluation, evaluations), "evaluations", left=_WORDS)
+    for note in notes:
+        print(f"note of {note['at']}: {note['text']}")
 
 
 def _evaluation(e: dict[str, object]) -> tuple[str, ...]:

@@ -75,7 +75,8 @@ def draw_expression(package: Package) -> Iterator[str]:
     plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
     for stage in plan.stages:
         if stage.weight is not None and stage.lender is None and not all(stage.alive):
-            yield f"{stage.name}: {len(stage.own_taps)} of {len(stage.all_taps)} taps are live"
+            own = " with weights of their own" if stage.tying else ""
+            yield f"{stage.name}: {len(stage.own_taps)} of {len(stage.all_taps)} taps{own} are live"
             yield from (f"  {line}" for line in draw_taps(stage.own_taps, stage.local))
 
 
