@@ -145,7 +145,7 @@ def test_why_measures_as_text_and_as_json(recorded):
     for part in (
         "no network",
         "alone cannot be reverted",
-        "1 trainings of 3 steps",
+        "1 training of 3 steps",
         "#3 minus itself",
         "minus #0, trained alike",
     ):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evonet.cli.output import Json, RunPath, number, percent, points, print_json, print_table
+from evonet.cli.output import Json, RunPath, counted, number, percent, points, print_json, print_table
 from evonet.cli.running import Address, DataDir, TrustCode, Workers
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def _print(found: Ancestry, measured: Measured | None) -> None:
     if measured is not None:
         lines = [(str(r.step), _of_step(found, r.step), *_brought(r)) for r in measured.reverted]
         lines.append(("all", "", *(_signed(name, measured.brought.get(name)) for name in _NAMES)))
-        title = f"the same without it, {measured.seeds} trainings of {measured.steps:,} steps from scratch, mean ± 95 %"
+        trainings = f"{counted(measured.seeds, 'training')} of {measured.steps:,} steps"
+        title = f"the same without it, {trainings} from scratch, mean ± 95 %"
         print_table(("edit", "birth", "score", "accuracy", "bytes"), lines, title, left=("birth",))
         _print_measured(found, measured)
 

@@ -100,13 +100,17 @@ def show(
             _show_individual(opened, id, json)
             return
         last = _last_generation(opened) if generation is None else generation
-        table = tables.rows(opened, tables.config_of(opened).score, None if everything else last)
+        settings = tables.config_of(opened).score
+        table = tables.rows(opened, settings, None if everything else last)
+        winner = tables.best_of(opened, settings) if everything and opened.state == "finished" else None
     table = table[:top] if top else table
     title = "all generations" if everything else f"generation {last}"
     if json:
         print_json(table)
     else:
         print_rows(_HEADER, _line, table, title, left=_WORDS)
+        if winner is not None and winner.id != table[0].id:
+            print(f"the winner is #{winner.id}: among the finished the choice images decide, which breeding never saw")
 
 
 def lineage(run: RunPath, id: Annotated[int, typer.Argument(metavar="ID")], json: Json = False) -> None:

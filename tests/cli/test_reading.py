@@ -89,6 +89,15 @@ def test_show_draws_the_genes_of_one_individual(evonet, recorded):
     assert "500 of 600 weights" in text
 
 
+def test_show_says_who_won_where_that_is_not_who_is_first(evonet, tmp_path):
+    path = write_run(tmp_path / "won")
+    assert "the winner is" not in evonet("show", path, "--all").stdout  # it is not finished
+    with RunWriter.open(path) as writer:
+        writer.set_state("finished")
+    assert "the winner is #5: " in evonet("show", path, "--all").stdout  # 6 has the better score on validation
+    assert "the winner is" not in evonet("show", path).stdout
+
+
 def test_show_tells_the_notes_on_an_individual_and_no_others(evonet, tmp_path):
     path = write_run(tmp_path / "noted")
     with RunWriter.open(path) as writer:
