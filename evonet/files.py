@@ -13,7 +13,7 @@ def whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which becomes `path` in one step that survives a power cut; not if the block raises.
 
     Raises:
-        OSError: it cannot be written; what was at `path` is then still there.
+        OSError: it cannot be written; it names `path`, and what was there is still there.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")  # same folder, so that the rename is atomic
     try:
@@ -22,6 +22,10 @@ def whole(path: Path) -> Iterator[BinaryIO]:
         sync(draft)
         draft.replace(path)
         sync(path.parent)
+    except OSError as error:
+        if error.filename == str(draft):
+            error.filename, error.filename2 = str(path), None  # the draft is nothing that anybody asked for
+        raise
     finally:
         draft.unlink(missing_ok=True)
 

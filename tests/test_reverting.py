@@ -130,7 +130,7 @@ def test_why_prints_edits_and_what_they_brought(recorded):
     for part in (
         "from  #0  score -1,720",
         "to    #2  score -1,720  validation accuracy 50.0 %  90 bytes  after 2 births along first parents",
-        "#1             channels   +0.000     +0.0 %      +0   1",
+        "#1             channels   +0.000    +0.0 pp      +0   1",
         "edit 1   #1     sheet 0 (gene 0:0): channels 4 -> 8",
         "edit 2   #2     readout (gene 0:2): pooling mean -> max",
         "at the same rung, having seen less than twice as",
@@ -145,7 +145,7 @@ def test_why_measures_as_text_and_as_json(recorded):
     for part in (
         "no network",
         "alone cannot be reverted",
-        "1 trainings of 3 steps",
+        "1 training of 3 steps",
         "#3 minus itself",
         "minus #0, trained alike",
     ):

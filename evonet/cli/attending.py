@@ -78,7 +78,7 @@ def _print(one: Attended) -> None:
         header[1:1] = ["fixation"]
         header.append(f"p({one.answer}) after")
     print_table(header, [_line(one, look) for look in one.looks], left=("pixels read (y, x)",))
-    print("\n".join(one.classes))
+    print("".join(f"{name} (a motif of each sheet of the eye)\n" for name in one.classes))
 
 
 def _line(one: Attended, look: Look) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evonet.cli.output import Json, percent, print_json, print_table
+from evonet.cli.output import Json, counted, percent, print_json, print_table
 from evonet.cli.running import DataDir
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def refine(
     if json:
         print_json({"out": str(out), "card": card})
     else:
-        _print_card(out, card)
+        _print_card(out, card, loaded.data.spec, data_dir)
 
 
 def _tell(done: int, rounds: int, last: Round) -> None:
@@ -74,7 +75,7 @@ def _quiet(done: int, rounds: int, last: Round) -> None:
     del done, rounds, last
 
 
-def _print_card(out: Path, card: Card) -> None:
+def _print_card(out: Path, card: Card, spec: str, data_dir: Path | None) -> None:
     def cells(quality: Quality | None) -> tuple[str, ...]:
         if quality is None:
             return ("",) * 5
@@ -90,7 +91,11 @@ def _print_card(out: Path, card: Card) -> None:
     print_table(
         ("", "before", "after"), list(zip(names, cells(card.before), cells(card.after), strict=True)), left=("",)
     )
-    print(f"wrote {out} after {card.rounds} rounds, {card.seen:,} examples; test it with: evonet eval {out} --data ...")
+    where = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
+    print(
+        f"wrote {out} after {counted(card.rounds, 'round')}, {card.seen:,} examples; "
+        f"test it with: evonet eval {shlex.quote(str(out))} --data {spec}{where}"
+    )
 
 
 COMMANDS = (("refine", refine, "evonet refine model.evo --data mnist --data-dir ~/data --epochs 40 -o smaller.evo"),)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evonet.cli.output import Json, RunPath, number, percent, points, print_json, print_table
+from evonet.cli.output import Json, RunPath, counted, number, percent, points, print_json, print_table
 from evonet.cli.running import Address, DataDir, TrustCode, Workers
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def _print(found: Ancestry, measured: Measured | None) -> None:
     if measured is not None:
         lines = [(str(r.step), _of_step(found, r.step), *_brought(r)) for r in measured.reverted]
         lines.append(("all", "", *(_signed(name, measured.brought.get(name)) for name in _NAMES)))
-        title = f"the same without it, {measured.seeds} trainings of {measured.steps:,} steps from scratch, mean ± 95 %"
+        trainings = f"{counted(measured.seeds, 'training')} of {measured.steps:,} steps"
+        title = f"the same without it, {trainings} from scratch, mean ± 95 %"
         print_table(("edit", "birth", "score", "accuracy", "bytes"), lines, title, left=("birth",))
         _print_measured(found, measured)
 
@@ -109,7 +110,7 @@ def _change(change: Change | None) -> tuple[str, ...]:
     if change is None:
         return ("-",) * len(_NAMES)
     mark = _NOT_ALIKE if change.reason else ""
-    return f"{change.score:+,.3f}{mark}", f"{100 * change.accuracy:+.1f} %", f"{change.bytes:+,}"
+    return f"{change.score:+,.3f}{mark}", f"{100 * change.accuracy:+.1f} pp", f"{change.bytes:+,}"
 
 
 def _brought(one: Reverted) -> tuple[str, ...]:
@@ -123,13 +124,13 @@ def _signed(name: Name, estimate: Estimate | None) -> str:
         return "-"
     scale, digits = {"accuracy": (100, 1), "bytes": (1, 0)}.get(name, (1, 3))
     half = "" if estimate.half is None else f" ± {scale * estimate.half:,.{digits}f}"
-    return f"{scale * estimate.mean:+,.{digits}f}{half}" + (" %" if name == "accuracy" else "")
+    return f"{scale * estimate.mean:+,.{digits}f}{half}" + (" pp" if name == "accuracy" else "")
 
 
 def _print_notes(found: Ancestry) -> None:
     undone = sum(birth.undone for birth in found.births)
     print("score, accuracy, bytes: the child minus its first parent, at the same rung, having seen less than twice as")
-    print("much; how much of it is the edit and how much the longer training, --measure says")
+    print("much (pp: percentage points); how much of it is the edit and how much the longer training, --measure says")
     for birth in found.births:
         if birth.change is not None and birth.change.reason:
             print(f"{_NOT_ALIKE} #{birth.id}: not comparable, {birth.change.reason}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from evonet.cli.output import Json, RunPath, milliseconds, percent, print_json, print_table, print_trade_offs
+from evonet.cli.output import Json, RunPath, counted, milliseconds, percent, print_json, print_table, print_trade_offs
 from evonet.cli.running import DataDir, TrustCode
 
 if TYPE_CHECKING:
@@ -198,7 +198,8 @@ def evaluate(
         print_json(found)
         return
     print(
-        f"{file}: {found.bytes:,} bytes, {found.sheets} sheets, {found.weights:,} weights, {found.macs:,} multiply-adds"
+        f"{file}: {found.bytes:,} bytes, {counted(found.sheets, 'sheet')}, {found.weights:,} weights, "
+        f"{found.macs:,} multiply-adds"
     )
     if found.input != found.packed:
         came, packed = ("x".join(map(str, shape)) for shape in (found.input, found.packed))

@@ -33,6 +33,8 @@ def fork(
     from evonet.cli import running
 
     path = forking.fork(Path(run), generation=generation, path=into, changes=set or (), trust_code=trust_code)
+    if not Path(run).is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
     print(f"run {path}, a fork of {run} at generation {generation}", flush=True)
     if no_run:
         print(f"start it with  evonet resume {shlex.quote(str(path))}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 if TYPE_CHECKING:
     from evonet.plan import Plan
@@ -19,6 +19,12 @@ RunPath = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run, fo
 
 class Command(TyperCommand):
     """Help in plain text: typer escapes brackets as for rich markup, which is off here."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for parameter in self.params:
+            if isinstance(parameter, TyperOption) and parameter.envvar is None:
+                parameter.show_envvar = False  # else errors about it end in (env var: 'None')
 
     def get_help(self, ctx: Any) -> str:
         return super().get_help(ctx).replace("\\[", "[")
@@ -94,6 +100,10 @@ def console(*, wide: bool = False):  # type: ignore[no-untyped-def]  # rich is i
 def number(value: float | None, digits: int = 0) -> str:
     """With thousands separated, "-" for None."""
     return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:

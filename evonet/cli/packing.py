@@ -43,6 +43,8 @@ def pack(
         f"wrote {out}: {number(card.before)} bytes before, {number(card.after)} after, "
         f"1 to {card.before / card.after:.1f}, {8 * card.after / max(1, card.weights):.2f} bits a weight in all"
     )
+    if any(row.error for row in card.tensors) and all(row.error in (None, 0.0, 1.0) for row in card.tensors):
+        print("no weight is left but 0: give more --bytes, or ask for a lesser --error")
 
 
 def unpack(

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 refused or failed, 2 usage, 3 invalid configuration, genom
 75 stopped and resumable.
 """
 
+import re
 import sys
 from io import TextIOWrapper
 from typing import Annotated, Any
@@ -32,9 +33,31 @@ from evonet.cli import (
 from evonet.cli.output import Command
 from evonet.errors import EvonetError
 
+_ADVICE: dict[type[OSError], str] = {
+    FileNotFoundError: " Check the path.",
+    NotADirectoryError: " Check the path.",
+    IsADirectoryError: " Name a file.",
+    PermissionError: " Check who may read and write there.",
+}
+SECTIONS = {
+    "Evolve": "run resume watch status ls",
+    "Look into a run": "show lineage why diff table front hall atlas operators fidelity digest report ui plot",
+    "Step into a run": "inject cull pause note fork",
+    "Try again": "replay twin",
+    "Networks and genomes": "export eval attend refine expand pack unpack",
+    "This machine": "doctor bench",
+}
+
 
 class Program(TyperGroup):
     """Errors that evonet raises on purpose, and those of the file system, are one line on stderr; others are bugs."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """By what one wants to do, each verb by the first clause of its help, which fits into a line."""
+        width = max(map(len, self.commands))
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{width}}", _clause(self.commands[name])) for name in names.split()])
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -45,8 +68,13 @@ class Program(TyperGroup):
         except BrokenPipeError:
             raise
         except OSError as e:
-            _fail(f"{e.filename}: {e.strerror}." if e.filename else str(e))
+            _fail(f"{e.filename}: {e.strerror}.{_ADVICE.get(type(e), '')}" if e.filename else str(e))
             raise typer.Exit(1) from e
+
+
+def _clause(command: Any) -> str:
+    text: str = command.get_short_help_str(limit=200)
+    return re.split(r"[;:.](?= |$)", text, maxsplit=1)[0]
 
 
 def _fail(message: str) -> None:

@@ -80,7 +80,7 @@ def ls(
 
 def show(
     run: Annotated[str, typer.Argument(metavar="RUN|FILE.evo", help="A run's folder, or a package.")],
-    id: Annotated[int | None, typer.Argument(metavar="ID", help="One individual, in full.")] = None,
+    id: Annotated[int | None, typer.Argument(metavar="[ID]", help="One individual, in full.")] = None,
     generation: Generation = None,
     everything: Annotated[bool, typer.Option("--all", help="Every generation.")] = False,
     top: Top = 0,
@@ -100,13 +100,17 @@ def show(
             _show_individual(opened, id, json)
             return
         last = _last_generation(opened) if generation is None else generation
-        table = tables.rows(opened, tables.config_of(opened).score, None if everything else last)
+        settings = tables.config_of(opened).score
+        table = tables.rows(opened, settings, None if everything else last)
+        winner = tables.best_of(opened, settings) if everything and opened.state == "finished" else None
     table = table[:top] if top else table
     title = "all generations" if everything else f"generation {last}"
     if json:
         print_json(table)
     else:
         print_rows(_HEADER, _line, table, title, left=_WORDS)
+        if winner is not None and winner.id != table[0].id:
+            print(f"the winner is #{winner.id}: among the finished the choice images decide, which breeding never saw")
 
 
 def lineage(run: RunPath, id: Annotated[int, typer.Argument(metavar="ID")], json: Json = False) -> None:
@@ -245,6 +249,7 @@ def _show_individual(run: Run, id: int, json: bool) -> None:
     individual, settings = run.individual(id), tables.config_of(run).score
     genome, evaluations = tables.genome_of(individual), list(tables.evaluation_rows(individual, settings))
     drawn, measures, row = drawing.draw_genome(genome), individual.latest, tables.row(individual, settings)
+    notes = tables.notes(run, id)
     if json:
         print_json(
             {
@@ -253,6 +258,7 @@ def _show_individual(run: Run, id: int, json: bool) -> None:
                 "evaluations": evaluations,
                 "genome": to_toml(genome),
                 "drawing": drawn,
+                "notes": notes,
             }
         )
         return
@@ -261,15 +267,16 @@ def _show_individual(run: Run, id: int, json: bool) -> None:
     print(f"\n{drawing.LEGEND}")
     if measures is not None:
         print(
-            f"\n{measures.nonzero:,} of {measures.weights:,} weights are not zero, {measures.connections:,} connections"
-        )
-        print(
-            f"{measures.taps} taps, {measures.macs:,} MACs per image; the genome takes {len(individual.genome)} bytes"
+            f"\n{measures.nonzero:,} of {measures.weights:,} weights that the genes name are not zero; "
+            f"{measures.taps} taps, {measures.connections:,} connections and {measures.macs:,} MACs per image are live;"
+            f" the genome takes {len(individual.genome)} bytes"
         )
     for line in asked(row):
         print(line)
     header = ("decision", "kind", "steps", "outcome", "score", "accuracy", "bytes", "seen", "reason")
     print_table(header, map(_evaluation, evaluations), "evaluations", left=_WORDS)
+    for note in notes:
+        print(f"note of {note['at']}: {note['text']}")
 
 
 def _evaluation(e: dict[str, object]) -> tuple[str, ...]:

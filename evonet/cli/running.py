@@ -78,7 +78,8 @@ def resume(
 
     path = Path(run)
     with open_run(path) as record:
-        config = config_of(record)
+        config, done = config_of(record), record.state == "finished"
+        generation = record.counts().individuals // record.population
     with app.stop_signals() as stop, display(config, terminal=sys.stdout.isatty()) as watch:
         app.resume(
             path,
@@ -92,6 +93,9 @@ def resume(
             trust_code=trust_code,
         )
     print_end(path)
+    if done:
+        more = f"--generation {generation} --set search.individuals={2 * config.search.individuals}"
+        print(f"it was finished before, nothing was left to do; longer:  evonet fork {shlex.quote(run)} {more}")
 
 
 def _announce(path: Path) -> None:
@@ -118,8 +122,9 @@ def print_end(path: Path) -> None:
 def _print_winner(opened: Run, winner: Row, name: str) -> None:
     from evonet.report import drawing, tables
 
+    first = " (first on the choice images)" if winner.rung == -1 else ""
     print(
-        f"winner #{winner.id}: {number(winner.bytes)} bytes, validation accuracy {percent(winner.accuracy, 2)}, "
+        f"winner #{winner.id}{first}: {number(winner.bytes)} bytes, validation accuracy {percent(winner.accuracy, 2)}, "
         f"{number(winner.weights)} weights, {number(winner.macs)} MACs, long share {percent(winner.long_share)}"
     )
     print("\n".join(f"  {line}" for line in drawing.draw_genome(tables.genome_of(opened.individual(winner.id)))))

@@ -67,7 +67,7 @@ def _ask(run: str, request: Request) -> None:
 
 
 COMMANDS = (
-    ("inject", inject, "evonet inject runs/0001-digits genomes/lenet.toml"),
+    ("inject", inject, "evonet inject runs/0001-digits genomes/lenet5.toml"),
     ("cull", cull, "evonet cull runs/0001-digits 12 203"),
     ("pause", pause, "evonet pause runs/0001-digits --generation 4"),
     ("note", note, 'evonet note runs/0001-digits 203 "wide and shallow"'),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evonet.cli.output import Json, RunPath, number, percent, print_json, print_table
+from evonet.cli.output import Json, RunPath, counted, number, percent, print_json, print_table
 from evonet.cli.running import Address, DataDir, TrustCode, Workers
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def twin(
     names = [n for n in _HEADERS if n in NAMES or any(n in side.measures for side in found.sides)]
     lines = [(side.name, f"{side.scored}/{seeds}", *_figures(side.measures, names)) for side in found.sides]
     lines.append(("difference", "", *_figures(found.difference, names)))
-    title = f"{found.run}, individual {id}: {seeds} trainings of {found.steps:,} steps on {found.data}, mean ± 95 %"
+    trainings = f"{counted(seeds, 'training')} of {found.steps:,} steps"
+    title = f"{found.run}, individual {id}: {trainings} on {found.data}, mean ± 95 %"
     print_table(("side", "scored", *(_HEADERS[n] for n in names)), lines, title, left=("side",))
     for side in found.sides:
         for failure in side.failures:

@@ -21,6 +21,7 @@ from evonet.files import sync
 from evonet.genome.text import to_toml
 from evonet.network import Network, decoded
 from evonet.package import unpack
+from evonet.plan import expand
 
 FORMATS = ("safetensors", "pt", "evo", "dense")
 DEFAULT = FORMATS[:3]
@@ -67,7 +68,13 @@ def export(
             save_masks(network.plan, draft / "masks.npz")
         files = {file.name: _sha256(file) for file in sorted(draft.iterdir())}
         text = write_card(
-            network.plan, genome=genome, size=len(package), measured=card or {}, difference=difference, files=files
+            network.plan,
+            genome=genome,
+            size=len(package),
+            named=expand(held.genome, input=held.input, classes=held.classes).costs.weights,
+            measured=card or {},
+            difference=difference,
+            files=files,
         )
         (draft / "card.md").write_text(text, encoding="utf-8")
         _commit(draft, out)

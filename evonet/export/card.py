@@ -13,6 +13,7 @@ def write_card(
     *,
     genome: str,
     size: int,
+    named: int,
     measured: Mapping[str, Measured],
     difference: float | None,
     files: Mapping[str, str],
@@ -21,6 +22,7 @@ def write_card(
 
     Args:
         size: bytes of the package, the file that was scored.
+        named: weights of the whole genome, of which the plan has those that are live.
         measured: what the caller measured, in the order to print; test accuracy and the like.
         difference: largest relative difference of logits found by the check; None if no weights were exported.
         files: name -> SHA-256.
@@ -30,7 +32,7 @@ def write_card(
         "package (genome and weights)": f"{size:,} bytes",
         "input": f"{'x'.join(map(str, plan.input))}, values in [0, 1]",
         "classes": plan.classes,
-        "weights": costs.weights,
+        "weights": f"{costs.weights:,}" + _switched_off(named - costs.weights, named),
         "multiply-adds an image": costs.macs,
         "connections (mask ones)": costs.connections,
     }
@@ -50,6 +52,10 @@ def write_card(
     )
     sections.append(f"## Genome\n\n```toml\n{genome.strip()}\n```")
     return "\n\n".join(sections) + "\n"
+
+
+def _switched_off(dead: int, named: int) -> str:
+    return f" of the {named:,} that the genes name; compression switched the others off" if dead else ""
 
 
 _USE = """\

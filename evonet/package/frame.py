@@ -41,7 +41,7 @@ def _came(data: bytes, family: int) -> str:
     if family < first < family + 16:
         return f"byte 0 is {first:#04x}, format {first - family} of a newer evonet"
     if NETWORKS < first < NETWORKS + 16:
-        return f"byte 0 is {first:#04x}, a whole network (.evo): evonet eval and export take it"
+        return f"byte 0 is {first:#04x}, a whole network (.evo): evonet eval, show and refine take it"
     if WEIGHTS < first < WEIGHTS + 16:
         return f"byte 0 is {first:#04x}, weights without a network (.evw): evonet unpack takes it"
     return f"byte 0 is {first:#04x}, which no evonet wrote"

@@ -50,7 +50,10 @@ def draw(cells: Iterable[AtlasCell]) -> list[str]:
     sizes = sorted({(cell.bytes_from, cell.bytes_to) for cell in places.values()}, reverse=True)
     head = "".join(f"{f'{100 * low:g}-{100 * high:g} %':>{_WIDTH}}" for low, high in columns)
     lines = [f"{'bytes':>13}{head}   long share of weights"]
-    for least, most in sizes:
+    for k, (least, most) in enumerate(sizes):
+        if k and most + 1 < sizes[k - 1][0]:
+            gap = f"{most + 1:,}-{sizes[k - 1][0] - 1:,}"
+            lines.append(f"{gap:>13}" + f"{_shown(None):>{_WIDTH}}" * len(columns))
         shown = "".join(f"{_shown(places.get((least, low))):>{_WIDTH}}" for low, _ in columns)
         lines.append(f"{f'{least:,}-{most:,}':>13}{shown}")
     return lines

@@ -75,7 +75,8 @@ def draw_expression(package: Package) -> Iterator[str]:
     plan = expand(package.genome, input=package.input, classes=package.classes, expression=package.expression)
     for stage in plan.stages:
         if stage.weight is not None and stage.lender is None and not all(stage.alive):
-            yield f"{stage.name}: {len(stage.own_taps)} of {len(stage.all_taps)} taps are live"
+            own = " with weights of their own" if stage.tying else ""
+            yield f"{stage.name}: {len(stage.own_taps)} of {len(stage.all_taps)} taps{own} are live"
             yield from (f"  {line}" for line in draw_taps(stage.own_taps, stage.local))
 
 
@@ -131,12 +132,13 @@ def describe_readout(gene: ReadoutGene) -> str:
 def describe_saccade(gene: SaccadeGene) -> str:
     """Where is looked at, by what, and what becomes of it."""
     sheets = "the first sheet" if gene.depth == 1 else f"the first {gene.depth} sheets"
-    cells = f"cells of {gene.cell}x{gene.cell} pixels"
+    pixels = f"of {gene.cell}x{gene.cell} pixels"
     if gene.route == "every":
-        return f"{sheets} in all {cells}, {_FORMS[gene.form]}"
+        return f"{sheets} in all cells {pixels}, {_FORMS[gene.form]}"
     budgets = " + ".join(map(str, gene.budgets[: max(k for k, n in enumerate(gene.budgets, 1) if n)]))
+    cells = f"{budgets} cells" if budgets != "1" else "cell" if gene.route == "budget" else "1 cell"
     words = [
-        f"{sheets} in the best {budgets} {cells}" if gene.route == "budget" else f"{sheets} in up to {budgets} {cells}",
+        f"{sheets} in {'the best' if gene.route == 'budget' else 'up to'} {cells} {pixels}",
         f"by a glance at means of {gene.downsampling}x{gene.downsampling} through {gene.glance} channels",
         f"{gene.fixations} fixations" if gene.fixations else "",
         f"until {1 - 2.0**-gene.halting:.6g} sure" if gene.halting else "",

@@ -17,7 +17,7 @@ from evonet.genome.ids import with_ids
 from evonet.job import EXTRAS, Scored
 from evonet.report.ranking import order_sql
 from evonet.store import Decision, Individual, Run
-from evonet.store.rows import KIND_OF
+from evonet.store.rows import KIND_OF, Event
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,3 +184,13 @@ def evaluation_rows(individual: Individual, settings: ScoreSettings) -> Iterator
             "seen": m.seen if m else None,
             **{name: getattr(m, name, None) for names in EXTRAS.values() for name in names},
         }
+
+
+def notes(run: Run, id: int) -> list[dict[str, str]]:
+    """The remarks on an individual, in order of writing: text, and at, when (UTC)."""
+    found = []
+    for event in run.events():
+        match event:
+            case Event(kind="note", data={"change": {"individual": about, "text": str(text)}}) if about == id:
+                found.append({"at": event.at, "text": text})
+    return found

@@ -48,6 +48,8 @@ def test_the_atlas_names_the_best_of_every_cell(evonet, recorded):
     text = evonet("atlas", recorded).stdout
     assert "80.0 #1" in text
     assert "182-255" in text
+    assert [line.split()[0] for line in text.splitlines()[1:]] == ["256-362", "182-255", "128-181", "91-127"]
+    assert text.splitlines()[3].split()[1:] == ["."] * 8  # nobody has a file of that size
     assert "25-37.5 %" in text
 
 
@@ -75,6 +77,7 @@ def test_the_drawing_leaves_empty_cells_and_knows_the_earlier_of_equals():
     lines = draw(cells)
     assert [line.split() for line in lines[1:]] == [
         ["725-1,023", "50.0", "#5", *["."] * 7],
+        ["128-724", *["."] * 8],  # several empty sizes are one line
         ["91-127", *["."] * 7, "50.0", "#3"],
     ]
     assert cell(1.0, 100)[0] == 7

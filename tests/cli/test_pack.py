@@ -39,6 +39,14 @@ def test_a_file_is_packed_and_comes_back(evonet, model, tmp_path):
     assert (back["conv.bias"] - STATE["conv.bias"]).norm() <= 0.1 * STATE["conv.bias"].norm()
 
 
+def test_a_size_that_leaves_no_weight_is_told(evonet, model, tmp_path):
+    said = "no weight is left but 0: give more --bytes"
+    least = evonet("pack", model, "--bytes", 1, "-o", tmp_path / "no.evw").stderr.split("expected at least ")[1]
+    none = evonet("pack", model, "--bytes", least.split(":")[0].replace(",", ""), "-o", tmp_path / "zeros.evw")
+    assert (none.exit_code, said in none.stdout) == (0, True), none.output
+    assert said not in evonet("pack", model, "--bytes", 120, "-o", tmp_path / "some.evw").stdout
+
+
 def test_json(evonet, model, tmp_path):
     packed = tmp_path / "model.evw"
     found = json.loads(evonet("pack", model, "--bytes", 120, "-o", packed, "--json").stdout)["card"]

@@ -101,6 +101,9 @@ def test_refine_tells_before_and_after_and_never_overwrites(evonet, small, tmp_p
     found = json.loads(evonet("refine", small, *arguments, "--json").stdout)
     assert found["card"]["before"]["bytes"] == small.stat().st_size
     assert found["card"]["after"]["bytes"] == out.stat().st_size
+    told = evonet("refine", small, *arguments[:-1], tmp_path / "more.evo").stdout
+    assert f"after 2 rounds, {found['card']['seen']:,} examples; test it with: evonet eval" in told
+    assert "more.evo --data digits" in told
     refused = evonet("refine", small, *arguments)
     assert refused.exit_code == 1
     assert "again.evo exists, expected a new file" in refused.stderr

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 import evonet as package
 from evonet import app as composition
-from evonet.cli.program import COMMANDS
+from evonet.cli.program import COMMANDS, SECTIONS
 from evonet.genome.genes import Genome
 from evonet.genome.text import to_toml
 
@@ -28,6 +28,37 @@ def test_the_verbs_are_those_of_the_design():
         "expand export eval doctor attend refine pack unpack twin fork replay fidelity inject cull pause note"
     )
     assert [name for name, _, _ in COMMANDS] == names.split()
+
+
+def test_the_help_lists_every_verb_once_under_a_heading_by_its_first_clause(evonet):
+    listed = " ".join(SECTIONS.values()).split()
+    assert sorted(listed) == sorted([*(name for name, _, _ in COMMANDS), "bench"])
+    text = evonet("--help").stdout
+    assert all(f"\n{title}:\n" in text for title in SECTIONS)
+    assert re.search(r"\n  resume +Go on with a run that was stopped or killed\n", text)
+    assert "(`search.clones`)" in " ".join(text.split())  # a full stop inside a name ends no clause
+    assert "..." not in text.partition("Evolve:")[2]
+
+
+def test_the_examples_name_files_that_are_there():
+    paths = [p for _, _, example in COMMANDS for p in re.findall(r"\b(?:configs|genomes)/[\w.-]+", example)]
+    assert paths
+    assert [p for p in paths if not (GENOMES.parent / p).exists()] == []
+
+
+def test_errors_about_options_name_only_environment_variables_that_there_are(evonet, recorded):
+    for arguments in (("replay", recorded), ("replay", recorded, "--id", "-4"), ("bench", "cluster", "--workers", "0")):
+        answer = evonet(*arguments)
+        assert (answer.exit_code, "env var" in answer.stderr) == (2, False), answer.stderr
+    assert "[env var: EVONET_DATA]" in evonet("replay", "--help").stdout
+
+
+def test_a_file_that_cannot_be_written_is_called_by_its_own_name(evonet, tmp_path):
+    answer = evonet("expand", GENOMES / "dilated.toml", "--npz", tmp_path / "no" / "masks.npz")
+    assert (answer.exit_code, answer.stderr) == (
+        1,
+        f"evonet: {tmp_path}/no/masks.npz: No such file or directory. Check the path.\n",
+    )
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in COMMANDS])

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import write_run
 
 from evonet.cli.output import print_table
-from evonet.store import open_run, run_digest
+from evonet.evolution.interventions import Note
+from evonet.store import RunWriter, open_run, run_digest
 
 VERBS = [
     ("status",),
@@ -85,6 +87,26 @@ def test_show_draws_the_genes_of_one_individual(evonet, recorded):
     assert "taps, 4 of them long (lattice" in text
     assert "finish" in text
     assert "500 of 600 weights" in text
+
+
+def test_show_says_who_won_where_that_is_not_who_is_first(evonet, tmp_path):
+    path = write_run(tmp_path / "won")
+    assert "the winner is" not in evonet("show", path, "--all").stdout  # it is not finished
+    with RunWriter.open(path) as writer:
+        writer.set_state("finished")
+    assert "the winner is #5: " in evonet("show", path, "--all").stdout  # 6 has the better score on validation
+    assert "the winner is" not in evonet("show", path).stdout
+
+
+def test_show_tells_the_notes_on_an_individual_and_no_others(evonet, tmp_path):
+    path = write_run(tmp_path / "noted")
+    with RunWriter.open(path) as writer:
+        for id, text in ((5, "wide"), (6, "deep"), (5, "and shallow")):
+            writer.event("note", f"#{id}: {text}", 8, {"request": "r", "change": Note(individual=id, text=text)})
+    shown = [line.partition(": ")[2] for line in evonet("show", path, 5).stdout.splitlines() if "note of" in line]
+    assert shown == ["wide", "and shallow"]
+    assert [note["text"] for note in json.loads(evonet("show", path, 6, "--json").stdout)["notes"]] == ["deep"]
+    assert "note of" not in evonet("show", path, 0).stdout
 
 
 def test_a_failed_individual_shows_its_reason(evonet, recorded):

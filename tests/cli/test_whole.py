@@ -84,6 +84,8 @@ def test_a_stopped_run_resumes_to_the_identical_result(evonet, folder, finished)
     assert digest(folder / "b") == digest(finished)
     again = evonet("resume", folder / "b")
     assert (again.exit_code, "winner #" in again.stdout) == (0, True)
+    assert "it was finished before, nothing was left to do" in again.stdout
+    assert "nothing was left to do" not in until.stdout
 
 
 def test_a_run_in_other_hands_is_locked(evonet, folder, finished):

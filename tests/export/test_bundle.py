@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from safetensors.torch import load_file
 from test_module import RICH
 
@@ -19,8 +20,8 @@ from evonet.plan import expand
 from evonet.plan.masks import mask, slots
 
 
-def packed(genome: Genome, shape=(1, 12, 12)) -> bytes:
-    plan = expand(genome, input=shape, classes=10)
+def packed(genome: Genome, shape=(1, 12, 12), expression=None) -> bytes:
+    plan = expand(genome, input=shape, classes=10, expression=expression)
     random = np.random.default_rng(5)
     tensors = tuple(Quantised(30, random.integers(-9, 10, t.shape).astype(np.int16)) for t in plan.tensors)
     return pack(Package(genome=genome, input=shape, classes=10, expression=plan.expression, tensors=tensors))
@@ -95,6 +96,20 @@ def test_card_tells_what_was_measured(exported):
     ):
         assert line in card
     assert hashlib.sha256(package).hexdigest() in card
+
+
+def test_card_tells_how_many_weights_compression_switched_off(tmp_path):
+    genome = Genome(sheets=(SheetGene(channels=4),))
+    whole = expand(genome, input=(1, 12, 12), classes=10)
+    alive = whole.expression.taps[0]
+    expression = replace(whole.expression, taps=((False, *alive[1:]), *whole.expression.taps[1:]))
+    cards = []
+    for name, live in (("all", whole.expression), ("some", expression)):
+        export(packed(genome, expression=live), tmp_path / name)
+        cards.append((tmp_path / name / "card.md").read_text())
+    total = whole.costs.weights
+    assert f"| weights | {total:,} |" in cards[0]
+    assert f"| weights | {total - 4:,} of the {total:,} that the genes name; compression switched" in cards[1]
 
 
 def test_masks_are_the_plans_own(exported):

@@ -156,7 +156,7 @@ def test_other_files_are_named() -> None:
     for data, message in (
         (b"", "an empty file; this evonet reads format 1$"),
         (b"\xd2....", "byte 0 is 0xd2, format 2 of a newer evonet"),
-        (b"\xe1....", r"byte 0 is 0xe1, a whole network \(\.evo\): evonet eval and export take it"),
+        (b"\xe1....", r"byte 0 is 0xe1, a whole network \(\.evo\): evonet eval, show and refine take it"),
         (b"PK\3\4..", "byte 0 is 0x50, which no evonet wrote"),
     ):
         with pytest.raises(PackageError, match=message):

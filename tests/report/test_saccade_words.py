@@ -31,6 +31,10 @@ GLANCE = "by a glance at means of 4x4 through 8 channels"
             f"the first sheet in the best 2 cells of 8x8 pixels, {GLANCE}, as a set, xy coordinates",
         ),
         (
+            SaccadeGene(budgets=(1, 0, 0, 0)),
+            f"the first sheet in the best cell of 8x8 pixels, {GLANCE}, as a set, xy coordinates",
+        ),
+        (
             SaccadeGene(depth=2, budgets=(2, 0, 1, 0), fixations=3, halting=4, route="threshold", tie=True),
             f"the first 2 sheets in up to 2 + 0 + 1 cells of 8x8 pixels, {GLANCE}, {PATH}, classes out of one kernel",
         ),
@@ -43,7 +47,7 @@ GLANCE = "by a glance at means of 4x4 through 8 channels"
             "the first 2 sheets in all cells of 8x8 pixels, put back on the grid",
         ),
     ],
-    ids=["plain", "path", "grid", "every cell"],
+    ids=["plain", "one cell", "path", "grid", "every cell"],
 )
 def test_a_gene_in_words(gene, words):
     assert describe_saccade(gene) == words
