@@ -146,7 +146,8 @@ def test_a_stored_configuration_of_another_evonet_can_be_looked_at():
 
 
 def test_evaluations_that_ask_for_nothing_have_the_keys_of_before_one_could() -> None:
-    encoded = msgspec.msgpack.encode(evaluation_settings(RunConfig()))
+    of_then = overridden(RunConfig(), ["training.inherited_rate=0.5"])  # the default of then
+    encoded = msgspec.msgpack.encode(evaluation_settings(of_then))
     before = "ed2ec2a10c93d22b3e436755395d12a63c030134376110b03abe3278c027d3b2"
     assert hashlib.sha256(encoded).hexdigest() == before
     for asked in ("score.corrupted=0.5", 'score.record=["corrupted"]'):
