@@ -70,7 +70,7 @@ def test_pieces_add_up_and_none_is_empty():
         {"freeze": 0.5, "polish": 20, "average": 0.9},
         {"from_shadow": False, "ramp": 1.0},
         {"steer": True, "bound": 150},
-        {"settle": 0.5, "bound": 150},
+        {"settle": 0.5, "within": True, "bound": 150},
     ],
 )
 def test_rounds_that_were_stopped_end_in_the_same_bytes(changes):
