@@ -1,6 +1,6 @@
 """What a captured training step (`evonet.training.captured`) takes on a GPU, and whether it is the same step.
 
-    python benchmarks/captured.py genomes/records/a-512.toml --data-dir ~/data
+    python benchmarks/captured.py genomes/records/h-512.toml --data-dir ~/data
 
 Prints milliseconds per step, launched one by one and as one graph, and how far the weights of both are apart after the
 same steps, as a share of how far they went; beside it how far two launched trainings are apart, which is what the

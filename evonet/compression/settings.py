@@ -36,8 +36,19 @@ class CompressionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     finish_calibration: Annotated[int, Meta(ge=32)] = 2000
     effort: Annotated[float, Meta(ge=0, lt=1)] = 0.15  # share of an evaluation's work that goes to the choice
     finish_effort: Annotated[float, Meta(ge=0, lt=1)] = 0.3
+    # Share of a finishing's rounds, the first ones, that choose codes; the rest keep their steps, and weights learn to
+    # live with them. UNSET stands for all of them; evaluations that say nothing keep their keys.
+    settle: Share | msgspec.UnsetType = msgspec.UNSET
+    # While training goes through the rounding, keep weights within what their codes reach. Beyond it a gradient changes
+    # no code, and weights wander off for good. UNSET, as above, stands for false.
+    within: bool | msgspec.UnsetType = msgspec.UNSET
     freeze: Share = 0.0  # share of a finishing's rounds, the last ones, that hold ever more weights at their codes
     polish: Annotated[int, Meta(ge=0)] = 0  # codes that finishing moves by one at the end, if that pays, at most
+
+    @property
+    def choosing(self) -> float:
+        """`settle`, or its default."""
+        return 1.0 if isinstance(self.settle, msgspec.UnsetType) else self.settle
 
     def at(self, share: float) -> "CompressionSettings":
         """These settings after `share` of the rounds, in (0, 1]."""

@@ -135,6 +135,7 @@ class Evaluation:
             rates=rates,
             rate_price=compression.rate_term * compression.size_weight * LN2 / len(self.e.train),
             looking=self.e.settings.looking,
+            within=compression.within is True,
         )
 
     def _rounds(self, start: Inherited) -> Rounds:

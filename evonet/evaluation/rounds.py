@@ -66,6 +66,7 @@ class Rounds:
         self.progress = Progress(picks=list(known), price=trainer.rate_price, overhead=overhead)
         self.pieces = pieces(trainer.steps, settings.finish_rounds if finishing else settings.rounds)
         self.frozen = round(settings.freeze * len(self.pieces)) if finishing else 0  # of the last rounds
+        self.choosing = round(settings.choosing * len(self.pieces)) if finishing else len(self.pieces)  # rounds
 
     def run(self, each: Callable[["Rounds", Round], None] | None = None) -> Codes:
         """The rounds that are left; `each` is called after every one. Raises NonFinite."""
@@ -88,7 +89,8 @@ class Rounds:
             self.trainer.replace(equalised(self.network.plan, self.trainer.weights))
         looks = self._looks(steps)
         images = self.calibration.sample(looks.images)
-        codes = self._fixed(images=images) if left <= self.frozen else self._choose(images, index, looks.trials)
+        kept = left <= self.frozen or index >= self.choosing
+        codes = self._fixed(images=images) if kept else self._choose(images, index, looks.trials)
         at.picks, at.rounding, at.done = list(codes.picks), codes.rounding, index + 1
         at.scales = [_scale(coded, pick) for coded, pick in zip(codes.tensors, codes.picks, strict=True)]
         size = self.size(codes)

@@ -50,6 +50,11 @@ def straight_through(theta: Tensor, grid: Grid) -> Tensor:
     return theta + offset
 
 
+def reach(grid: Grid) -> Tensor:
+    """The largest size of a weight that a code stands for; infinite where the grid leaves weights as they are."""
+    return torch.where(grid.step > 0, grid.step * grid.most, torch.inf)
+
+
 def rate_bits(theta: Tensor, grid: Grid) -> Tensor:
     """A smooth estimate of the code's length in bits: sum of log2(1 + (w / step)^2) over what lies on a grid.
 

@@ -13,7 +13,7 @@ from evonet.training.batches import Batches, augmented
 from evonet.training.captured import Captured, Slope
 from evonet.training.images import Images
 from evonet.training.objective import Objective
-from evonet.training.rounding import Grid, rate_bits, straight_through
+from evonet.training.rounding import Grid, rate_bits, reach, straight_through
 from evonet.training.settings import SaccadeSettings, TrainingSettings
 
 LN2 = log(2)
@@ -42,9 +42,11 @@ class Trainer:
         rates: Sequence[Tensor] | None = None,
         rate_price: float = 0.0,
         looking: SaccadeSettings | None = None,
+        within: bool = False,
     ) -> None:
         """`rates`: share of the learning rate per weight, None = 1. `rate_price`: nats of loss per estimated bit.
 
+        `within`: under a grid, weights stay within what its codes reach.
         `looking`: how a network with a saccade gene learns where to look; None is the default.
         """
         self.network, self.settings, self.steps, self.seed = network, settings, steps, seed
@@ -52,6 +54,7 @@ class Trainer:
         self.mean = self.theta.detach().clone() if settings.average else None
         self.rates = None if rates is None else flatten(rates).to(self.theta)
         self.rate_price = rate_price
+        self.within, self._reach = within, torch.tensor(torch.inf)
         self.held: Tensor | None = None  # bool: weights that stay where they are
         self.done = 0
         self._batches = Batches(images, settings.batch, seed)
@@ -108,6 +111,7 @@ class Trainer:
         """
         if grid is not None:
             grid = grid.to(self.theta.device)
+        self._reach = reach(grid) if grid is not None and self.within else torch.tensor(torch.inf)
         slope = self._captured(steps, grid)
         losses = [self._step(slope) for _ in range(steps)]
         tail = torch.stack(losses[-max(1, steps // 4) :]) if losses else torch.zeros(1)
@@ -172,6 +176,8 @@ class Trainer:
                 self.theta.copy_(torch.lerp(before, self.theta, self.rates))
             if self.held is not None:
                 self.theta.copy_(torch.where(self.held, before, self.theta))
+            if self.within:
+                self.theta.copy_(self.theta.clamp(-self._reach, self._reach))
             if self.mean is not None:
                 # A short memory at first, or random weights would weigh on the mean for 1 / (1 - decay) steps.
                 decay = min(self.settings.average, (self.done + 1) / (self.done + 10))

@@ -1,5 +1,7 @@
 """Rounds of (train, compress): what finishing adds, and that they go on anywhere."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 import torch
@@ -68,6 +70,7 @@ def test_pieces_add_up_and_none_is_empty():
         {"freeze": 0.5, "polish": 20, "average": 0.9},
         {"from_shadow": False, "ramp": 1.0},
         {"steer": True, "bound": 150},
+        {"settle": 0.5, "within": True, "bound": 150},
     ],
 )
 def test_rounds_that_were_stopped_end_in_the_same_bytes(changes):
@@ -109,6 +112,22 @@ def test_frozen_rounds_hold_ever_more_weights_at_their_codes_and_keep_the_steps(
     trainer = evaluation.trainer
     decoded = torch.cat([w.flatten() for w in codes.weights])
     assert torch.equal(trainer.theta.detach()[trainer.held], decoded[trainer.held])
+
+
+@pytest.mark.parametrize("first", [2, 4])
+def test_settled_rounds_keep_the_steps_and_train_all_weights(first):
+    evaluation, picks, weights = begin(steps=600, settle=first / 6), [], []
+
+    def look(rounds: Rounds, _):
+        picks.append(rounds.progress.picks)
+        weights.append(rounds.trainer.theta.detach().clone())
+
+    evaluation.rounds.run(look)
+    kept = [after == before for before, after in pairwise(picks)]
+    assert all(kept[first - 1 :])
+    assert not any(kept[: first - 1])
+    assert all((after != before).float().mean() > 0.9 for before, after in pairwise(weights))
+    assert evaluation.trainer.held is None
 
 
 def test_going_on_from_the_decoded_weights():

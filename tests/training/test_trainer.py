@@ -228,6 +228,17 @@ def test_held_weights_stay_at_what_they_are_held_at():
     assert not (t.theta[~held] == 0.25).any()
 
 
+@pytest.mark.parametrize("within", [False, True])
+def test_weights_stay_within_what_their_codes_reach_if_they_are_to(within):
+    t = trainer(settings=TrainingSettings(lr=0.05, batch=16), within=within)
+    step = torch.where(torch.arange(len(t.theta)) % 2 == 0, 0.05, 0.0)  # a step of 0: no grid, no limit
+    t.run(20, Grid(step, dead_zone=0.0, most=3.0))
+    assert bool((t.theta[step > 0].abs() <= 0.15 + 1e-6).all()) == within
+    assert (t.theta[step == 0].abs() > 0.15).any()
+    t.run(20, None)
+    assert (t.theta[step > 0].abs() > 0.15 + 1e-6).any()
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_trainer_that_is_restored_goes_on_to_the_same_bits(optimizer):
     settings = TrainingSettings(lr=0.05, batch=16, average=0.9, optimizer=optimizer, shift=1)
