@@ -218,6 +218,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="+", choices=PARTS)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seed", type=int, help="this one alone")
+    parser.add_argument("--arms", nargs="+", help="these alone")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="one line of JSON per evaluation; what is there is not done again")
     chosen = parser.parse_args()
@@ -231,7 +232,7 @@ def main() -> None:
         arms, measure = PARTS[part]
         for seed in [chosen.seed] if chosen.seed is not None else range(1, chosen.seeds + 1):
             for arm in arms:
-                if (part, arm, seed) not in done:
+                if (part, arm, seed) not in done and arm in (chosen.arms or arms):
                     lines.append({"part": part, "arm": arm, "seed": seed, **measure(lab, seed, arm)})
                     if chosen.out:
                         with chosen.out.open("a") as file:
