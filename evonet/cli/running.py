@@ -47,9 +47,10 @@ def run(
 
     loaded = load_config(config, set or ())
     loaded = app.override_workers(app.override_data(loaded, data_dir), count=workers, address=address)
-    with app.stop_signals() as stop, display(loaded, terminal=sys.stdout.isatty()) as watch:
-        path = app.start(loaded, run, name=config.stem, watch=watch, stop=stop, opened=_announce)
-    print_end(path)
+    with app.stop_signals() as stop:  # also while the end is told: a signal that comes too late stops nothing
+        with display(loaded, terminal=sys.stdout.isatty()) as watch:
+            path = app.start(loaded, run, name=config.stem, watch=watch, stop=stop, opened=_announce)
+        print_end(path)
 
 
 def resume(
@@ -80,19 +81,20 @@ def resume(
     with open_run(path) as record:
         config, done = config_of(record), record.state == "finished"
         generation = record.counts().individuals // record.population
-    with app.stop_signals() as stop, display(config, terminal=sys.stdout.isatty()) as watch:
-        app.resume(
-            path,
-            workers=workers,
-            address=address,
-            data_dir=data_dir,
-            until=until,
-            watch=watch,
-            stop=stop,
-            changes=set or (),
-            trust_code=trust_code,
-        )
-    print_end(path)
+    with app.stop_signals() as stop:
+        with display(config, terminal=sys.stdout.isatty()) as watch:
+            app.resume(
+                path,
+                workers=workers,
+                address=address,
+                data_dir=data_dir,
+                until=until,
+                watch=watch,
+                stop=stop,
+                changes=set or (),
+                trust_code=trust_code,
+            )
+        print_end(path)
     if done:
         more = f"--generation {generation} --set search.individuals={2 * config.search.individuals}"
         print(f"it was finished before, nothing was left to do; longer:  evonet fork {shlex.quote(run)} {more}")
